@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make              every tool, into bin/
+# make demo         checkpoint a live process and check the result
+# make check        every test;  T=memread one file;  F='cut short' by name
+# make lint         what must hold before a commit
+# make format       rewrite the sources to .clang-format
+# make install      into DESTDIR PREFIX (/usr/local);  make uninstall
+# make bench torture check-fresh golden clean
+
+VERSION := 0.1
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+# A tool is one file with a main(), named after the tool.
+TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
+	imgwrite/imgwrite framedump/framedump
+
+# The architecture: which rooms each folder may include, in link order.
+# `make layers` checks it, so that arrows go down only.
+base.uses      :=
+vm.uses        := base
+stream.uses    := vm base
+proc.uses      := vm base
+image.uses     := vm base
+stage.uses     := stream proc vm base
+freeze.uses    := stage stream proc vm base
+vmalist.uses   := stage stream proc vm base
+memread.uses   := stage stream proc vm base
+imgwrite.uses  := stage stream proc image vm base
+framedump.uses := stage stream proc vm base
+helpers.uses   := stream image proc vm base
+stream.libs    := -lprotobuf-c -lxxhash -lisal
+image.libs     := -lprotobuf-c
+ROOMS   := base vm stream proc image stage
+FOLDERS := $(ROOMS) $(sort $(foreach t,$(TOOLS),$(patsubst %/,%,$(dir $t))))
+
+# Programs of the tests: tests/helpers/NAME.c, built into build/tests/.
+HELPERS := $(patsubst tests/helpers/%.c,%,$(wildcard tests/helpers/*.c))
+
+BUILD_NEEDS := gcc libc6-dev protobuf-c-compiler libprotobuf-c-dev \
+	libxxhash-dev libisal-dev
+DEMO_NEEDS  := $(BUILD_NEEDS) redis-server redis-tools procps
+LINT_NEEDS  := $(BUILD_NEEDS) clang-format shellcheck mandoc
+
+CFLAGS ?= -O2 -g
+WARN := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2 -Wswitch-enum \
+	-Wwrite-strings -Werror
+# A line a file; V=1 shows the whole commands.
+Q   := $(if $V,,@)
+say  = $(if $V,,@echo '  $(1)	$(2)')
+override CPPFLAGS += -Isrc -Ibuild -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+	-DVERSION='"$(VERSION)"'
+
+MAINS := $(TOOLS:%=src/%.c)
+objs   = $(patsubst src/%.c,build/%.o,$(filter-out $(MAINS),$(wildcard src/$(1)/*.c)))
+HDRS  := $(wildcard src/*/*.h)
+SRCS  := $(wildcard src/*/*.c)
+TESTC := $(wildcard tests/helpers/*.[ch] bench/*.c)
+PAGES := $(wildcard src/*/*.1 src/*/*.5 src/*/*.7)
+
+all: $(foreach t,$(TOOLS),bin/$(notdir $t))
+
+build/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# src/ROOM/NAME.proto -> build/ROOM/NAME.pb-c.[ch]
+PB := $(patsubst src/%.proto,build/%.pb-c,$(wildcard src/*/*.proto))
+build/%.pb-c.c build/%.pb-c.h: src/%.proto
+	@mkdir -p $(@D)
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+$(PB:%=%.o): build/%.o: build/%.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(foreach d,$(FOLDERS),$(call objs,$d)) $(MAINS:src/%.c=build/%.o): | $(PB:%=%.h)
+pb = $(filter build/$(1)/%,$(PB:%=%.o))
+
+define room
+build/lib$(1).a: $(call objs,$(1)) $(call pb,$(1))
+	@rm -f $$@
+	$(Q)$(AR) rcsD $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$r)))
+
+libs = $(sort $(foreach u,$(1),$($u.libs)))
+
+# $(1) freeze/thaw  $(2) freeze  $(3) thaw
+define tool
+bin/$(3): build/$(1).o $(call objs,$(2)) $(patsubst %,build/lib%.a,$($(2).uses))
+	@mkdir -p bin
+	$$(call say,LINK,$$@)
+	$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -Wl,--as-needed -o $$@ $$^ $(call libs,$($(2).uses))
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool,$t,$(patsubst %/,%,$(dir $t)),$(notdir $t))))
+
+helpers: $(HELPERS:%=build/tests/%)
+build/tests/%: tests/helpers/%.c $(patsubst %,build/lib%.a,$(helpers.uses)) Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -Wl,--as-needed -o $@ $< \
+		$(filter %.a,$^) $(call libs,$(helpers.uses))
+
+# every header compiles on its own
+headers: $(HDRS:src/%.h=build/%.h.ok)
+build/%.h.ok: src/%.h $(HDRS) | $(PB:%=%.h)
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(WARN) -fsyntax-only -include $< -xc /dev/null && touch $@
+
+empty :=
+space := $(empty) $(empty)
+define layer
+	@bad=$$(grep -HnE '^#[[:space:]]*include "' src/$(1)/*.[ch] | \
+	  grep -vE 'include "($(subst $(space),|,$(strip $(1) $($(1).uses))))/'); \
+	if [ -n "$$bad" ]; then echo "src/$(1) may include: $(strip $(1) $($(1).uses))"; echo "$$bad"; exit 1; fi
+
+endef
+layers:
+	$(foreach f,$(FOLDERS),$(call layer,$f))
+
+need-build: ; @tests/need $(BUILD_NEEDS)
+need-demo:  ; @tests/need $(DEMO_NEEDS)
+need-lint:  ; @tests/need $(LINT_NEEDS)
+
+demo: need-demo
+	@$(MAKE) --no-print-directory -s all helpers
+	@tests/demo
+
+check: need-build
+	@tests/need $$(sed 's/#.*//' tests/NEEDS)
+	@$(MAKE) --no-print-directory -s all helpers
+	@tests/run $(if $T,-t '$T') $(if $F,-f '$F')
+
+lint: need-lint
+	@$(MAKE) --no-print-directory -s headers layers
+	clang-format --dry-run --Werror $(HDRS) $(SRCS) $(TESTC)
+	tests/lint
+	@for page in $(PAGES); do mandoc -T lint -W warning "$$page" || exit 1; done
+
+format:
+	clang-format -i $(HDRS) $(SRCS) $(TESTC)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(foreach t,$(TOOLS),bin/$(notdir $t)) $(DESTDIR)$(PREFIX)/bin
+	for page in $(PAGES); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(notdir $(TOOLS))
+	for page in $(PAGES); do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+clean:
+	rm -rf build bin
+
+.PHONY: all helpers demo check lint headers layers format install uninstall \
+	clean need-build need-demo need-lint
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(wildcard build/*/*.d)

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "framedump/show.h"
+
+#include "base/num.h"
+#include "stream/wire.h"
+#include "vm/vma.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void show_text(const char *label, const ProtobufCBinaryData *text)
+{
+	printf(" %s=\"", label);
+	for (size_t i = 0; i < text->len; i++) {
+		uint8_t c = text->data[i];
+
+		if (c < ' ' || c > '~' || c == '"' || c == '\\')
+			printf("\\%03o", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static void show_id(const char *label, const ProtobufCBinaryData *id)
+{
+	printf(" %s=", label);
+	for (size_t i = 0; i < id->len; i++)
+		printf("%02x", id->data[i]);
+}
+
+static void show_hello(const Pagestream__Hello *hello)
+{
+	static const char *const modes[] = {"never-stopped", "pre-dump",
+					    "consistent"};
+
+	printf(" version=%" PRIu32 " page_size=%" PRIu32 " mode=%s",
+	       hello->version, hello->page_size, modes[hello->mode]);
+	show_text("machine", &hello->machine);
+	show_text("host", &hello->host);
+	show_id("boot", &hello->boot_id);
+	show_id("session", &hello->session);
+	printf(" keeper=%s thaw=%d", *hello->keeper ? hello->keeper : "-",
+	       hello->thaw);
+	show_text("writer", &hello->writer);
+	putchar('\n');
+}
+
+static void show_task(const Pagestream__Task *task)
+{
+	printf(" pid=%" PRIu32 " ns_pid=%" PRIu32 " parent=%" PRIu32
+	       " start=%" PRIu64 " uid=%" PRIu32 " resident=%" PRIu64
+	       " living=%" PRIu32 " named=%d",
+	       task->pid, task->ns_pid, task->parent, task->start_time,
+	       task->uid, task->resident_pages, task->living_tid, task->named);
+	show_text("name", &task->name);
+	putchar('\n');
+	for (size_t i = 0; i < task->n_threads; i++)
+		printf("  thread tid=%" PRIu32 " ns_tid=%" PRIu32
+		       " sp=0x%" PRIx64 "\n",
+		       task->threads[i]->tid, task->threads[i]->ns_tid,
+		       task->threads[i]->sp);
+}
+
+static const char *tracking_name(Pagestream__Tracking tracking)
+{
+	if (tracking == PAGESTREAM__TRACKING__TRACK_UFFD)
+		return "uffd";
+	if (tracking == PAGESTREAM__TRACKING__TRACK_SOFT_DIRTY)
+		return "soft-dirty";
+	return "none";
+}
+
+static const char *scan_name(Pagestream__Scan scan)
+{
+	if (scan == PAGESTREAM__SCAN__SCAN_IOCTL)
+		return "scan";
+	if (scan == PAGESTREAM__SCAN__SCAN_PAGEMAP)
+		return "pagemap";
+	return "none";
+}
+
+static void show_release(const Pagestream__Release *release)
+{
+	printf(" tracking=%s base=%" PRIu64 " generation=%" PRIu64
+	       " uptime_us=%" PRIu64 " clk_tck=%" PRIu32 " scan=%s"
+	       " stopped_ns=%" PRIu64,
+	       tracking_name(release->tracking), release->base_generation,
+	       release->generation, release->uptime_us, release->clk_tck,
+	       scan_name(release->scan), release->stopped_ns);
+	if (release->tracker.len)
+		show_id("tracker", &release->tracker);
+	putchar('\n');
+}
+
+static void show_vma(const Pagestream__Vma *vma)
+{
+	printf("  vma 0x%" PRIx64 "-0x%" PRIx64 " %c%c%c%c %s offset=0x%" PRIx64
+	       " dev=%" PRIx32 ":%" PRIx32 " inode=%" PRIu64,
+	       vma->start, vma->end, vma->prot & VMA_READ ? 'r' : '-',
+	       vma->prot & VMA_WRITE ? 'w' : '-',
+	       vma->prot & VMA_EXEC ? 'x' : '-',
+	       vma->prot & VMA_SHARED ? 's' : 'p',
+	       vma_kind_name((enum vma_kind)vma->kind), vma->offset,
+	       vma->dev_major, vma->dev_minor, vma->inode);
+	show_text("name", &vma->name);
+	putchar('\n');
+}
+
+static void show_vmas(const Pagestream__Vmas *vmas)
+{
+	printf(" nr=%zu\n", vmas->n_vmas);
+	for (size_t i = 0; i < vmas->n_vmas; i++)
+		show_vma(vmas->vmas[i]);
+}
+
+static void show_flags(const struct run *run)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} names[] = {
+		{RUN_PRESENT, "present"}, {RUN_PARENT, "parent"},
+		{RUN_ZERO, "zero"},       {RUN_SKIP, "skip"},
+		{RUN_LAZY, "lazy"},
+	};
+	const char *separator = " ";
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!(run->flags & names[i].flag))
+			continue;
+		printf("%s%s", separator, names[i].name);
+		separator = ",";
+	}
+	if (run->flags & RUN_SKIP)
+		printf(":%s", run_skip_name(run_why(run)));
+}
+
+static void show_runs(const struct stream_reader *in, const struct frame *frame)
+{
+	const uint8_t *at = frame->table;
+
+	printf(" nr=%" PRIu32 " body=%" PRIu32, in->nr_runs, frame->body_size);
+	if (frame->flags & FRAME_DIGEST)
+		printf(" digest=%016" PRIx64, get_u64(&at));
+	putchar('\n');
+	for (uint32_t i = 0; i < in->nr_runs; i++) {
+		printf("  run 0x%" PRIx64 " %" PRIu32, in->runs[i].vaddr,
+		       in->runs[i].nr_pages);
+		show_flags(&in->runs[i]);
+		putchar('\n');
+	}
+}
+
+static void show_message(const struct frame *frame)
+{
+	ProtobufCMessage *message = control_decode(frame);
+
+	switch (frame->kind) {
+	case KIND_HELLO:
+		show_hello((Pagestream__Hello *)message);
+		break;
+	case KIND_TASK:
+		show_task((Pagestream__Task *)message);
+		break;
+	case KIND_VMAS:
+		show_vmas((Pagestream__Vmas *)message);
+		break;
+	default:
+		show_release((Pagestream__Release *)message);
+	}
+	control_free(message);
+}
+
+void show_frame(const struct stream_reader *in, const struct frame *frame)
+{
+	printf("%s", frame_kind_name(frame->kind));
+	if (frame->kind != KIND_HELLO && frame->kind != KIND_RELEASE &&
+	    frame->kind != KIND_THAWED)
+		printf(" %" PRIu32, frame->subject);
+	if (frame_is_skippable(frame->kind))
+		printf(" kind=0x%x table=%" PRIu32 " body=%" PRIu32 "\n",
+		       frame->kind, frame->table_size, frame->body_size);
+	else if (frame->kind == KIND_RUNS || frame->kind == KIND_PAGES)
+		show_runs(in, frame);
+	else
+		show_message(frame);
+}
+
+static void show_totals(const char *label, const Pagestream__Totals *totals)
+{
+	printf("  %s frames=%" PRIu64 " runs=%" PRIu64 " present=%" PRIu64
+	       " zero=%" PRIu64 " parent=%" PRIu64 " lazy=%" PRIu64,
+	       label, totals->frames, totals->runs, totals->present,
+	       totals->zero, totals->parent, totals->lazy);
+	for (size_t i = 0; i < totals->n_skipped; i++)
+		printf(" skip:%s=%" PRIu64,
+		       run_skip_name((enum run_skip)totals->skipped[i]->reason),
+		       totals->skipped[i]->pages);
+	printf(" body_bytes=%" PRIu64 "\n", totals->body_bytes);
+}
+
+static void show_subjects(const char *label, const uint32_t *subjects,
+			  size_t nr)
+{
+	if (nr)
+		printf(" %s=", label);
+	for (size_t i = 0; i < nr; i++)
+		printf("%s%" PRIu32, i ? "," : "", subjects[i]);
+}
+
+void show_end(const struct stream_reader *in)
+{
+	static const char *const stages[] = {"none", "freeze",  "vmalist",
+					     "thaw", "memread", "imgread",
+					     "other"};
+	const Pagestream__End *end = in->end;
+
+	printf("END stage=%s outcome=%s heads_crc=%08" PRIx32,
+	       end->stage >= 0 && end->stage <= PAGESTREAM__STAGE__OTHER
+		       ? stages[end->stage]
+		       : "unknown",
+	       end->outcome == PAGESTREAM__OUTCOME__WHOLE ? "whole" : "gone",
+	       end->heads_crc);
+	show_subjects("gone", end->gone, end->n_gone);
+	show_subjects("async_io", end->async_io, end->n_async_io);
+	putchar('\n');
+	show_totals("totals", end->totals);
+	if (end->before)
+		show_totals("before", end->before);
+}
+
+bool show_count(struct shown *shown, const struct frame *frame)
+{
+	ProtobufCMessage *message;
+
+	if (frame->kind == KIND_RUNS || frame->kind == KIND_PAGES ||
+	    frame_is_skippable(frame->kind))
+		return true;
+	message = control_decode(frame);
+	if (!message)
+		return false;
+	if (frame->kind == KIND_VMAS)
+		shown->mappings += ((Pagestream__Vmas *)message)->n_vmas;
+	else if (frame->kind == KIND_TASK)
+		shown->resident_pages +=
+			((Pagestream__Task *)message)->resident_pages;
+	else if (frame->kind == KIND_THAWED)
+		shown->stopped_ns =
+			((Pagestream__Release *)message)->stopped_ns;
+	control_free(message);
+	return true;
+}
+
+/* Behind vmalist, PRESENT pages are those that would be sent. */
+void show_summary(const struct stream_reader *in, const struct shown *shown,
+		  bool whole)
+{
+	const struct tally *tally = &in->tally;
+	uint64_t page_size = in->hello ? in->hello->page_size : 0;
+	uint64_t resident = shown->resident_pages * page_size;
+	uint64_t bytes = tally->present * page_size;
+
+	printf("%" PRIu32 " processes (%s resident), %" PRIu64
+	       " mappings, %" PRIu64 " runs; pages: %" PRIu64 " present (%s), "
+	       "%" PRIu64 " zero, %" PRIu64 " parent, %" PRIu64
+	       " lazy, %" PRIu64 " skipped; %s; stopped for %s\n",
+	       in->nr_tasks, num_bytes(resident).text, shown->mappings,
+	       tally->runs, tally->present, num_bytes(bytes).text, tally->zero,
+	       tally->parent, tally->lazy, tally_skipped(tally),
+	       whole ? "whole" : "not whole", num_time(shown->stopped_ns).text);
+}

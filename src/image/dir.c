@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "image/dir.h"
+
+#include "base/own.h"
+#include "image/summary_img.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SUFFIX_SIZE 7 /* ".XXXXXX" */
+
+#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+
+/* --- walking a directory, without malloc: abort runs in signal handlers --- */
+
+struct kernel_dirent { /* getdents64(2) */
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+};
+
+/*
+ * Calls act for each entry but "." and ".." until it gives a value other
+ * than 0, which is given back.
+ */
+static int each_entry(int dir, int (*act)(int dir, const char *name, void *of),
+		      void *of)
+{
+	char buffer[4096] __attribute__((aligned(8)));
+	long size;
+
+	if (lseek(dir, 0, SEEK_SET) < 0)
+		return -1;
+	while ((size = syscall(SYS_getdents64, dir, buffer, sizeof(buffer))) >
+	       0) {
+		for (long at = 0; at < size;) {
+			struct kernel_dirent *entry =
+				(struct kernel_dirent *)(buffer + at);
+			int result = 0;
+
+			at += entry->reclen;
+			if (strcmp(entry->name, ".") &&
+			    strcmp(entry->name, ".."))
+				result = act(dir, entry->name, of);
+			if (result)
+				return result;
+		}
+	}
+	return (int)size;
+}
+
+static int remove_file(int dir, const char *name, void *unused)
+{
+	(void)unused;
+	unlinkat(dir, name, 0);
+	return 0;
+}
+
+/* Files alone: a directory in it, which we never make, makes rmdir fail. */
+static void remove_dir(int parent, int fd, const char *name)
+{
+	each_entry(fd, remove_file, NULL);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+/* --- what may be replaced --- */
+
+static bool has_form(const char *name, const char *prefix, const char *suffix)
+{
+	size_t size = strlen(name);
+	size_t before = strlen(prefix);
+	size_t behind = strlen(suffix);
+
+	return size >= before + behind && !strncmp(name, prefix, before) &&
+	       !strcmp(name + size - behind, suffix);
+}
+
+static bool is_image_name(const char *name)
+{
+	return has_form(name, "", ".img") || !strcmp(name, "stats-dump") ||
+	       !strcmp(name, "pagepipe.head") || !strcmp(name, "parent") ||
+	       !strcmp(name, "irmap-cache");
+}
+
+static int is_foreign(int dir, const char *name, void *unused)
+{
+	struct stat stat;
+
+	(void)unused;
+	return !is_image_name(name) ||
+	       fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       S_ISDIR(stat.st_mode);
+}
+
+static int is_anything(int dir, const char *name, void *unused)
+{
+	(void)dir;
+	(void)unused;
+	return !has_form(name, ".pagepipe.", "");
+}
+
+static enum image_dir_fault check_old(struct image_dir *dir, int old,
+				      bool force)
+{
+	if (!each_entry(old, is_anything, NULL))
+		return IMAGE_DIR_FINE;
+	if (!force)
+		return IMAGE_DIR_NOT_EMPTY;
+	if (each_entry(old, is_foreign, NULL))
+		return IMAGE_DIR_FOREIGN;
+	dir->replaces = true;
+	return IMAGE_DIR_FINE;
+}
+
+/* --- names --- */
+
+static enum image_dir_fault system_fault(void)
+{
+	switch (errno) {
+	case ENOTDIR:
+		return IMAGE_DIR_NO_DIR;
+	case ENAMETOOLONG:
+		return IMAGE_DIR_NAME_TOO_LONG;
+	default:
+		return IMAGE_DIR_ERROR;
+	}
+}
+
+/* Splits path into an open parent and a name; "." and ".." have none. */
+static enum image_dir_fault open_parent(struct image_dir *dir, const char *path)
+{
+	char text[PATH_MAX];
+	size_t size = strlen(path);
+	char *slash;
+
+	if (size == 0 || size >= sizeof(text)) {
+		errno = size ? ENAMETOOLONG : ENOENT;
+		return system_fault();
+	}
+	memcpy(text, path, size + 1);
+	while (size > 1 && text[size - 1] == '/')
+		text[--size] = 0;
+	slash = strrchr(text, '/');
+	if (strlen(slash ? slash + 1 : text) > NAME_MAX - SUFFIX_SIZE - 1)
+		return IMAGE_DIR_NAME_TOO_LONG;
+	strcpy(dir->name, slash ? slash + 1 : text);
+	if (slash)
+		slash[slash == text] = 0;
+	dir->parent = open(slash ? text : ".", OPEN_DIR);
+	return dir->parent < 0 ? system_fault() : IMAGE_DIR_FINE;
+}
+
+static bool is_mount_point(int fd)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH, 0, &st) == 0 &&
+	       st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+static bool cannot_be_renamed(const struct image_dir *dir, int old)
+{
+	return !*dir->name || !strcmp(dir->name, ".") ||
+	       !strcmp(dir->name, "..") || is_mount_point(old);
+}
+
+/* Looks at what has the name now, and how it is to be taken over. */
+static enum image_dir_fault look(struct image_dir *dir, bool force)
+{
+	own_fd int old = openat(dir->parent, *dir->name ? dir->name : ".",
+				OPEN_DIR | O_NOFOLLOW);
+
+	if (old < 0)
+		return errno == ENOENT  ? IMAGE_DIR_FINE
+		       : errno == ELOOP ? IMAGE_DIR_NO_DIR
+					: system_fault();
+	if (cannot_be_renamed(dir, old)) {
+		close(dir->parent);
+		dir->parent = steal_fd(&old);
+		dir->in_place = true;
+		strcpy(dir->name, "pagepipe");
+		return check_old(dir, dir->parent, force);
+	}
+	return check_old(dir, old, force);
+}
+
+/* --- leftovers --- */
+
+/*
+ * Is this the temporary directory of a run that is dead?  A living one holds
+ * a lock.
+ */
+static int remove_stale(int parent, const char *name, void *of)
+{
+	const struct image_dir *dir = of;
+	char prefix[NAME_MAX + 1];
+	own_fd int fd = -1;
+
+	snprintf(prefix, sizeof(prefix), ".%.*s.", NAME_MAX - 2, dir->name);
+	if (strlen(name) != strlen(prefix) + SUFFIX_SIZE - 1 ||
+	    strncmp(name, prefix, strlen(prefix)))
+		return 0;
+	fd = openat(parent, name, OPEN_DIR | O_NOFOLLOW);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		remove_dir(parent, fd, name);
+	return 0;
+}
+
+static int make_temporary(struct image_dir *dir)
+{
+	static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
+	uint8_t random[SUFFIX_SIZE - 1];
+	int n;
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -1;
+	n = snprintf(dir->temporary, sizeof(dir->temporary), ".%.*s.",
+		     NAME_MAX - SUFFIX_SIZE - 1, dir->name);
+	for (size_t i = 0; i < sizeof(random); i++)
+		dir->temporary[n++] = letters[random[i] % 32];
+	dir->temporary[n] = 0;
+	return mkdirat(dir->parent, dir->temporary, 0700);
+}
+
+/* Between mkdir and flock another run may take it for a leftover. */
+static int lock_temporary(struct image_dir *dir)
+{
+	struct stat stat;
+
+	dir->fd = openat(dir->parent, dir->temporary, OPEN_DIR | O_NOFOLLOW);
+	if (dir->fd < 0 || flock(dir->fd, LOCK_EX | LOCK_NB) < 0 ||
+	    fstat(dir->fd, &stat) < 0)
+		return -1;
+	if (stat.st_nlink)
+		return 0;
+	errno = ENOENT;
+	return -1;
+}
+
+enum image_dir_fault image_dir_create(struct image_dir *dir, const char *path,
+				      bool force)
+{
+	enum image_dir_fault fault;
+
+	*dir = (struct image_dir){.fd = -1, .parent = -1};
+	fault = open_parent(dir, path);
+	if (fault == IMAGE_DIR_FINE)
+		fault = look(dir, force);
+	if (fault != IMAGE_DIR_FINE)
+		return fault;
+	each_entry(dir->parent, remove_stale, dir);
+	for (int attempts = 0; attempts < 8; attempts++) {
+		if (make_temporary(dir) == 0 && lock_temporary(dir) == 0) {
+			dir->open = true;
+			return IMAGE_DIR_FINE;
+		}
+		if (errno != EEXIST && errno != ENOENT && errno != EAGAIN)
+			break;
+	}
+	return system_fault();
+}
+
+void image_dir_abort(struct image_dir *dir)
+{
+	if (!dir->open)
+		return;
+	dir->open = false;
+	remove_dir(dir->parent, dir->fd, dir->temporary);
+}
+
+/* --- commit --- */
+
+static int move_file(int from, const char *name, void *of)
+{
+	const struct image_dir *dir = of;
+
+	if (!strcmp(name, INVENTORY_NAME))
+		return 0;
+	return renameat(from, name, dir->parent, name);
+}
+
+static int remove_old_image(int parent, const char *name, void *unused)
+{
+	(void)unused;
+	return is_image_name(name) ? unlinkat(parent, name, 0) : 0;
+}
+
+/* From here on the files in DIR are ours: a failure takes them away again. */
+static int fill_in_place(struct image_dir *dir)
+{
+	if (each_entry(dir->parent, remove_old_image, NULL) ||
+	    each_entry(dir->fd, move_file, dir) || fsync(dir->parent) < 0)
+		return -1;
+	return renameat(dir->fd, INVENTORY_NAME, dir->parent, INVENTORY_NAME);
+}
+
+static int commit_in_place(struct image_dir *dir)
+{
+	if (unlinkat(dir->parent, INVENTORY_NAME, 0) < 0 && errno != ENOENT)
+		return -1;
+	if (fsync(dir->parent) < 0)
+		return -1;
+	if (fill_in_place(dir) < 0) {
+		int error = errno;
+
+		each_entry(dir->parent, remove_old_image, NULL);
+		errno = error;
+		return -1;
+	}
+	unlinkat(dir->parent, dir->temporary, AT_REMOVEDIR);
+	return fsync(dir->parent);
+}
+
+static int replace(struct image_dir *dir)
+{
+	own_fd int old = openat(dir->parent, dir->name, OPEN_DIR | O_NOFOLLOW);
+
+	if (old < 0)
+		return -1;
+	if (renameat2(dir->parent, dir->temporary, dir->parent, dir->name,
+		      RENAME_EXCHANGE) < 0)
+		return -1;
+	remove_dir(dir->parent, old, dir->temporary);
+	return fsync(dir->parent);
+}
+
+static int commit_by_rename(struct image_dir *dir)
+{
+	if (dir->replaces)
+		return replace(dir);
+	if (renameat(dir->parent, dir->temporary, dir->parent, dir->name) < 0)
+		return -1;
+	return fsync(dir->parent);
+}
+
+int image_dir_commit(struct image_dir *dir)
+{
+	int result;
+
+	if (fsync(dir->fd) < 0)
+		return -1;
+	result = dir->in_place ? commit_in_place(dir) : commit_by_rename(dir);
+	if (result == 0)
+		dir->open = false;
+	return result;
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "imgwrite/tasks.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PIECE (256u << 10) /* bytes: stays in the CPU's cache */
+
+/* Images are named by the innermost namespace's pid, which CRIU restores. */
+static void refuse_twins(const struct tasks *tasks,
+			 const struct task_image *new)
+{
+	for (uint32_t i = 0; i < tasks->nr; i++)
+		if (tasks->all[i].ns_pid == new->ns_pid)
+			die(EXIT_INPUT,
+			    "pids %" PRIu32 " and %" PRIu32 " are both %" PRIu32
+			    " in their own namespaces: copy them one by one",
+			    tasks->all[i].pid, new->pid, new->ns_pid);
+}
+
+void tasks_add(struct tasks *tasks, const Pagestream__Task *task)
+{
+	struct task_image new = {.pid = task->pid, .ns_pid = task->ns_pid};
+
+	refuse_twins(tasks, &new);
+	if (tasks->nr == tasks->room) {
+		tasks->room = 2 * tasks->room + 16;
+		tasks->all = reallocarray(tasks->all, tasks->room,
+					  sizeof(*tasks->all));
+		if (!tasks->all)
+			die(EXIT_SYSTEM, "no memory");
+	}
+	tasks->all[tasks->nr++] = new;
+}
+
+static void wrote(int result)
+{
+	if (result < 0)
+		die_errno(EXIT_SYSTEM, "cannot write the images");
+}
+
+static void close_image(struct tasks *tasks)
+{
+	if (!tasks->opened)
+		return;
+	wrote(pagemap_img_finish(&tasks->img));
+	tasks->all[tasks->opened - 1].nr_pages = tasks->img.nr_present;
+	tasks->nr_written += tasks->img.nr_present;
+	pagemap_img_release(&tasks->img);
+}
+
+/* The files of this task and of all before it, which had no pages. */
+static void open_image(struct tasks *tasks, uint32_t subject,
+		       uint32_t page_size)
+{
+	while (tasks->opened <= subject) {
+		close_image(tasks);
+		wrote(pagemap_img_create(&tasks->img, tasks->dir,
+					 tasks->all[tasks->opened].ns_pid,
+					 tasks->opened + 1, page_size));
+		tasks->opened++;
+	}
+}
+
+static void copy_body(struct tasks *tasks, struct stage *stage, uint64_t size)
+{
+	if (!tasks->data)
+		tasks->data = malloc(PIECE);
+	if (!tasks->data)
+		die(EXIT_SYSTEM, "no memory");
+	while (size) {
+		uint32_t piece = size < PIECE ? (uint32_t)size : PIECE;
+
+		stage_body(stage, tasks->data, piece);
+		wrote(pagemap_img_data(&tasks->img, tasks->data, piece));
+		size -= piece;
+	}
+}
+
+void tasks_write(struct tasks *tasks, struct stage *stage, uint32_t subject)
+{
+	uint32_t page_size = stage->in.hello->page_size;
+	uint64_t bytes = 0; /* of PRESENT runs, not yet copied */
+
+	open_image(tasks, subject, page_size);
+	for (uint32_t i = 0; i < stage->in.nr_runs; i++) {
+		const struct run *run = &stage->in.runs[i];
+		uint64_t size = (uint64_t)run->nr_pages * page_size;
+
+		if (run->flags & RUN_PARENT)
+			die(EXIT_INPUT, "this stream builds on an earlier "
+					"one, which this version cannot");
+		wrote(pagemap_img_add(&tasks->img, run));
+		if (run->flags & RUN_PRESENT)
+			bytes += size;
+		if (!(run->flags & RUN_ZERO))
+			continue;
+		copy_body(tasks, stage, bytes);
+		wrote(pagemap_img_hole(&tasks->img, size));
+		bytes = 0;
+	}
+	copy_body(tasks, stage, bytes);
+}
+
+static void leave_out(struct tasks *tasks, uint32_t subject)
+{
+	struct task_image *task = &tasks->all[subject];
+	char name[32];
+
+	snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", task->ns_pid);
+	wrote(unlinkat(tasks->dir, name, 0));
+	snprintf(name, sizeof(name), "pages-%" PRIu32 ".img", subject + 1);
+	wrote(unlinkat(tasks->dir, name, 0));
+	tasks->nr_written -= task->nr_pages;
+	warn("pid %" PRIu32 " ended, or called exec, while it was copied: "
+	     "left out",
+	     task->pid);
+}
+
+void tasks_finish(struct tasks *tasks, struct stage *stage)
+{
+	const Pagestream__End *end = stage->in.end;
+
+	if (tasks->nr)
+		open_image(tasks, tasks->nr - 1, stage->in.hello->page_size);
+	close_image(tasks);
+	for (size_t i = 0; i < end->n_gone; i++)
+		leave_out(tasks, end->gone[i]);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The tasks of a stream and the images they become.  They come one after
+ * another, so only one is open at a time.  These functions die.
+ */
+#ifndef IMGWRITE_TASKS_H
+#define IMGWRITE_TASKS_H
+
+#include "image/pagemap_img.h"
+#include "image/summary_img.h"
+#include "stage/stage.h"
+
+struct task_image {
+	uint32_t pid;      /* as freeze saw it */
+	uint32_t ns_pid;   /* names the files */
+	uint64_t nr_pages; /* written */
+};
+
+struct tasks {
+	int dir; /* where the images go */
+	struct task_image *all;
+	uint32_t nr;
+	uint32_t room;
+	uint32_t opened; /* tasks whose files exist; the last one is open */
+	struct pagemap_img img;
+	uint64_t nr_written; /* pages */
+	char *data;
+};
+
+void tasks_add(struct tasks *tasks, const Pagestream__Task *task);
+
+/* The PAGES frame that stage gave last. */
+void tasks_write(struct tasks *tasks, struct stage *stage, uint32_t subject);
+
+/* All files of all tasks but those that ended meanwhile. */
+void tasks_finish(struct tasks *tasks, struct stage *stage);
+
+#endif

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "memread/copy.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where in the runs of one frame we are. */
+struct cursor {
+	const struct run *runs;
+	uint32_t nr;
+	uint32_t at;   /* run */
+	uint32_t page; /* of that run */
+};
+
+void copy_begin(struct copy *copy, struct stage *stage, bool digest)
+{
+	copy->stage = stage;
+	copy->digest = digest;
+	copy->page_size = stage->in.hello->page_size;
+	copy->room = COPY_CHUNK / copy->page_size;
+	copy->data = aligned_alloc(copy->page_size, COPY_CHUNK);
+	if (!copy->data)
+		die(EXIT_SYSTEM, "no memory");
+}
+
+static void flush(struct copy *copy, uint32_t subject)
+{
+	struct pages pages = {
+		.subject = subject,
+		.runs = copy->out,
+		.nr_runs = copy->nr_out,
+		.body = copy->body,
+		.nr_body = copy->nr_body,
+		.digest = copy->digest,
+	};
+
+	if (copy->nr_out)
+		stage_pages(copy->stage, &pages);
+	copy->nr_out = 0;
+	copy->nr_body = 0;
+	copy->filled = 0;
+	if (copy->beat)
+		copy->beat(copy->beat_of);
+}
+
+static void put_run(struct copy *copy, const struct run *run)
+{
+	if (copy->nr_out &&
+	    run_join(&copy->out[copy->nr_out - 1], run, copy->page_size))
+		return;
+	copy->out[copy->nr_out++] = *run;
+}
+
+static void put_body(struct copy *copy, char *page)
+{
+	struct iovec *last = &copy->body[copy->nr_body - 1];
+
+	if (copy->nr_body && (char *)last->iov_base + last->iov_len == page)
+		last->iov_len += copy->page_size;
+	else
+		copy->body[copy->nr_body++] =
+			(struct iovec){page, copy->page_size};
+}
+
+/* A page that is not zero mostly shows it in its first word. */
+static bool is_zero(const char *page, uint32_t size)
+{
+	uint64_t first;
+
+	memcpy(&first, page, sizeof(first));
+	return !first &&
+	       !memcmp(page, page + sizeof(first), size - sizeof(first));
+}
+
+static void advance(struct cursor *cursor, uint32_t pages)
+{
+	cursor->page += pages;
+	if (cursor->page < cursor->runs[cursor->at].nr_pages)
+		return;
+	cursor->at++;
+	cursor->page = 0;
+}
+
+/* The rest of the cursor's run. */
+static struct run rest(const struct copy *copy, const struct cursor *cursor)
+{
+	const struct run *run = &cursor->runs[cursor->at];
+
+	return (struct run){
+		.vaddr = run->vaddr + (uint64_t)cursor->page * copy->page_size,
+		.nr_pages = run->nr_pages - cursor->page,
+		.flags = run->flags,
+	};
+}
+
+/* The page just read, at data + filled. */
+static void put_page(struct copy *copy, struct cursor *cursor)
+{
+	char *page = copy->data + (size_t)copy->filled * copy->page_size;
+	struct run run = rest(copy, cursor);
+
+	run.nr_pages = 1;
+	if (is_zero(page, copy->page_size))
+		run.flags ^= RUN_PRESENT | RUN_ZERO; /* LAZY stays */
+	else
+		put_body(copy, page);
+	put_run(copy, &run);
+	copy->filled++;
+	advance(cursor, 1);
+}
+
+/* PRESENT pieces from the cursor on, as many pages as data has room for. */
+static size_t gather(const struct copy *copy, struct cursor cursor,
+		     struct run *pieces)
+{
+	uint32_t room = copy->room - copy->filled;
+	size_t nr = 0;
+
+	while (room && cursor.at < cursor.nr &&
+	       cursor.runs[cursor.at].flags & RUN_PRESENT) {
+		pieces[nr] = rest(copy, &cursor);
+		if (pieces[nr].nr_pages > room)
+			pieces[nr].nr_pages = room;
+		room -= pieces[nr].nr_pages;
+		advance(&cursor, pieces[nr].nr_pages);
+		nr++;
+	}
+	return nr;
+}
+
+static void skip(struct copy *copy, struct source *source,
+		 struct cursor *cursor, uint32_t pages, enum run_skip why)
+{
+	struct run run = rest(copy, cursor);
+
+	if (copy->strict)
+		die(EXIT_TARGET,
+		    "pid %d: cannot read %" PRIu32 " pages at 0x%" PRIx64
+		    " of the stopped target: %s",
+		    source->pid, pages, run.vaddr, run_skip_name(why));
+	run.nr_pages = pages;
+	run.flags = RUN_SKIP_FLAGS(why);
+	put_run(copy, &run);
+	advance(cursor, pages);
+}
+
+/*
+ * The first page cannot be read.  What follows it may be a hole of any size,
+ * which must not cost a call a page: the kernel is asked where the next page
+ * is that is there.
+ */
+static void skip_unreadable(struct copy *copy, struct source *source,
+			    struct cursor *cursor)
+{
+	struct run left = rest(copy, cursor);
+	struct run next;
+	int result;
+
+	pagescan_begin(source->scan, VMA_ANON, left.vaddr,
+		       run_end(&left, copy->page_size));
+	result = pagescan_next(source->scan, &next);
+	if (result < 0 && errno == ESRCH)
+		source->gone = true;
+	else if (result < 0)
+		die_errno(EXIT_SYSTEM, "pid %d: cannot read its pagemap",
+			  source->pid);
+	else if (result == 0)
+		skip(copy, source, cursor, left.nr_pages, SKIP_UNMAPPED);
+	else if (next.vaddr == left.vaddr)
+		skip(copy, source, cursor, 1, SKIP_UNREADABLE);
+	else
+		skip(copy, source, cursor,
+		     (uint32_t)((next.vaddr - left.vaddr) / copy->page_size),
+		     SKIP_UNMAPPED);
+}
+
+static void read_some(struct copy *copy, struct source *source,
+		      struct cursor *cursor)
+{
+	struct run pieces[MEM_PIECES];
+	size_t nr = gather(copy, *cursor, pieces);
+	ssize_t pages =
+		mem_read(&source->mem, pieces, nr,
+			 copy->data + (size_t)copy->filled * copy->page_size);
+
+	if (pages < 0 && errno == ESRCH)
+		source->gone = true;
+	else if (pages < 0)
+		die_errno(EXIT_SYSTEM,
+			  "pid %d: cannot read %" PRIu32 " pages at 0x%" PRIx64,
+			  source->pid, pieces[0].nr_pages, pieces[0].vaddr);
+	else if (pages == 0)
+		skip_unreadable(copy, source, cursor);
+	while (pages-- > 0)
+		put_page(copy, cursor);
+}
+
+static void step(struct copy *copy, struct source *source,
+		 struct cursor *cursor)
+{
+	struct run run = rest(copy, cursor);
+
+	if (!(run.flags & RUN_PRESENT)) {
+		put_run(copy, &run);
+		advance(cursor, run.nr_pages);
+	} else if (source->gone) {
+		skip(copy, source, cursor, run.nr_pages, SKIP_GONE);
+	} else {
+		read_some(copy, source, cursor);
+	}
+}
+
+void copy_runs(struct copy *copy, struct source *source, uint32_t subject,
+	       const struct run *runs, uint32_t nr)
+{
+	struct cursor cursor = {.runs = runs, .nr = nr};
+
+	while (cursor.at < nr) {
+		/* one step adds at most as many runs as data has pages */
+		if (copy->filled == copy->room ||
+		    copy->nr_out + copy->room > COPY_RUNS)
+			flush(copy, subject);
+		step(copy, source, &cursor);
+	}
+	flush(copy, subject);
+}

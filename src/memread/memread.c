@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * memread: reads the pages that a listing asks for; memread(1).
+ */
+#include "memread/copy.h"
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "proc/lease.h"
+#include "stage/options.h"
+#include "stage/progress.h"
+#include "stage/releaser.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct tool tool = {
+	"Usage: memread [OPTION]...\n"
+	"\n"
+	"Reads the memory that vmalist has listed:\n"
+	"    freeze PID | vmalist | memread | imgwrite DIR\n"
+	"    freeze PID | vmalist | memread | zstd | ssh HOST 'zstd -d | "
+	"imgwrite DIR'\n"
+	"\n"
+	"      --method METHOD   auto, readv (process_vm_readv) or mem "
+	"(/proc/PID/mem)\n"
+	"      --no-digest       leave out the digest of the pages\n" COMMON_HELP
+	"\n"
+	"Exit status: 0 done; 1 the target is gone, or a stopped one could not "
+	"be read\n"
+	"whole; 2 bad or incomplete input; 3 the reader went away; 100 called "
+	"wrongly;\n"
+	"111 the system refused.\n"};
+
+enum { OPTION_METHOD = OPTION_OWN, OPTION_NO_DIGEST };
+
+struct options {
+	enum mem_method method;
+	bool digest;
+};
+
+static enum mem_method parse_method(void)
+{
+	if (!strcmp(optarg, "auto"))
+		return MEM_AUTO;
+	if (!strcmp(optarg, "readv"))
+		return MEM_READV;
+	if (!strcmp(optarg, "mem"))
+		return MEM_FILE;
+	option_misused(&tool, "--method takes auto, readv or mem");
+}
+
+static struct options parse_options(int argc, char **argv)
+{
+	static const struct option table[] = {
+		{"method", required_argument, NULL, OPTION_METHOD},
+		{"no-digest", no_argument, NULL, OPTION_NO_DIGEST},
+		COMMON_OPTIONS,
+		{0},
+	};
+	struct options options = {.method = MEM_AUTO, .digest = true};
+	int option;
+
+	while ((option = getopt_long(argc, argv, COMMON_SHORT, table, NULL)) >=
+	       0) {
+		if (option == OPTION_METHOD)
+			options.method = parse_method();
+		else if (option == OPTION_NO_DIGEST)
+			options.digest = false;
+		else
+			option_common(&tool, option);
+	}
+	if (optind < argc)
+		option_misused(&tool, "memread takes no arguments");
+	return options;
+}
+
+struct memread {
+	struct options options;
+	struct stage stage;
+	struct releaser releaser;
+	struct sources sources;
+	struct copy copy;
+	struct progress progress;
+	Pagestream__Release *release; /* a consistent copy's */
+	bool released;                /* there was a RELEASE or THAWED */
+	bool consistent;
+	uint64_t began_ns;
+};
+
+static void greet(struct memread *self)
+{
+	const Pagestream__Hello *hello = self->stage.in.hello;
+
+	releaser_need_live(hello, "memread");
+	self->consistent = hello->mode == PAGESTREAM__MODE__CONSISTENT;
+	copy_begin(&self->copy, &self->stage, self->options.digest);
+	self->copy.strict = self->consistent;
+	stage_control(&self->stage, KIND_HELLO, 0, &hello->base);
+	if (!hello->thaw)
+		releaser_take(&self->releaser, hello);
+}
+
+static void add_task(struct memread *self, const struct frame *frame)
+{
+	Pagestream__Task *task = stage_decode(&self->stage, frame);
+
+	sources_add(&self->sources, task, self->options.method);
+	control_free(&task->base);
+	stage_pass(&self->stage, frame);
+}
+
+static void beat(void *self)
+{
+	lease_beat(((struct memread *)self)->releaser.lease);
+}
+
+/* A pre-dump's target runs from here on, a consistent copy's stays. */
+static void release(struct memread *self, const struct frame *frame)
+{
+	Pagestream__Release *message = stage_decode(&self->stage, frame);
+
+	if (self->consistent) {
+		self->release = message;
+		self->copy.beat = beat;
+		self->copy.beat_of = self;
+		stage_pass(&self->stage, frame);
+		return;
+	}
+	releaser_thaw(&self->releaser, &self->stage, message);
+	control_free(&message->base);
+}
+
+/* thaw has done it; how long it took is only for our own last line. */
+static void pass_thawed(struct memread *self, const struct frame *frame)
+{
+	Pagestream__Release *message = stage_decode(&self->stage, frame);
+
+	self->releaser.stopped_ns = message->stopped_ns;
+	control_free(&message->base);
+	stage_pass(&self->stage, frame);
+}
+
+static void begin_reading(struct memread *self, const struct frame *frame)
+{
+	if (frame->kind == KIND_RELEASE)
+		release(self, frame);
+	else
+		pass_thawed(self, frame);
+	self->released = true;
+	self->began_ns = clock_ns();
+	progress_begin(&self->progress, self->copy.page_size, true);
+	self->progress.on &= !self->consistent;
+	self->progress.expected = self->sources.resident_pages;
+}
+
+static void read_runs(struct memread *self, const struct frame *frame)
+{
+	const struct stream_reader *in = &self->stage.in;
+	struct source *source = &self->sources.all[frame->subject];
+
+	if (source->scan || source->gone)
+		copy_runs(&self->copy, source, frame->subject, in->runs,
+			  in->nr_runs);
+	progress_show(&self->progress, self->stage.out.tally.present);
+}
+
+static void take(struct memread *self, const struct frame *frame)
+{
+	switch (frame->kind) {
+	case KIND_HELLO:
+		greet(self);
+		break;
+	case KIND_TASK:
+		add_task(self, frame);
+		break;
+	case KIND_RELEASE:
+	case KIND_THAWED:
+		begin_reading(self, frame);
+		break;
+	case KIND_RUNS:
+		read_runs(self, frame);
+		break;
+	case KIND_PAGES:
+		stage_misplaced("the pages are read already");
+	default:
+		stage_pass(&self->stage, frame);
+	}
+}
+
+/* The last read is done: was the target stopped until now? */
+static void release_late(struct memread *self)
+{
+	if (!self->release)
+		return;
+	if (!lease_is_stopped(self->releaser.lease))
+		die(EXIT_TARGET, "the target was not stopped all the time: "
+				 "this copy is not consistent");
+	releaser_thaw(&self->releaser, &self->stage, self->release);
+	control_free(&self->release->base);
+}
+
+static bool was_gone(const Pagestream__End *before, uint32_t subject)
+{
+	for (size_t i = 0; i < before->n_gone; i++)
+		if (before->gone[i] == subject)
+			return true;
+	return false;
+}
+
+/* Tasks that ended or called exec, as vmalist found and as we found. */
+static void fill_gone(const struct memread *self, Pagestream__End *end)
+{
+	const Pagestream__End *before = self->stage.in.end;
+
+	end->outcome = before->outcome;
+	for (uint32_t i = 0; i < self->sources.nr; i++) {
+		const struct source *source = &self->sources.all[i];
+
+		if (!source->gone && !was_gone(before, i))
+			continue;
+		end->gone[end->n_gone++] = i;
+		if (source->named)
+			end->outcome = PAGESTREAM__OUTCOME__GONE;
+	}
+}
+
+static void tell(const struct memread *self)
+{
+	const struct tally *tally = &self->stage.out.tally;
+	uint64_t ns = clock_ns() - self->began_ns + 1;
+	uint64_t bytes = tally->present * self->copy.page_size;
+
+	detail("stopped for %s; read %" PRIu64 " pages (%s) in %s, %.0f MB/s; "
+	       "%" PRIu64 " of zeros; skipped: %" PRIu64 " unmapped, %" PRIu64
+	       " unreadable, %" PRIu64 " gone",
+	       num_time(self->releaser.stopped_ns).text, tally->present,
+	       num_bytes(bytes).text, num_time(ns).text,
+	       (double)bytes * 1e3 / (double)ns, tally->zero,
+	       tally->skip[SKIP_UNMAPPED], tally->skip[SKIP_UNREADABLE],
+	       tally->skip[SKIP_GONE]);
+}
+
+static int finish(struct memread *self)
+{
+	const Pagestream__End *before = self->stage.in.end;
+	Pagestream__End end = PAGESTREAM__END__INIT;
+
+	if (!self->released)
+		stage_misplaced("no vmalist to the left of memread");
+	release_late(self);
+	end.gone = calloc(self->sources.nr + 1, sizeof(*end.gone));
+	if (!end.gone)
+		die(EXIT_SYSTEM, "no memory");
+	fill_gone(self, &end);
+	end.n_async_io = before->n_async_io;
+	end.async_io = before->async_io;
+	progress_end(&self->progress, self->stage.out.tally.present);
+	stage_end(&self->stage, &end);
+	tell(self);
+	if (end.outcome == PAGESTREAM__OUTCOME__WHOLE)
+		return EXIT_DONE;
+	warn("the target ended, or called exec, while it was copied");
+	return EXIT_TARGET;
+}
+
+int main(int argc, char **argv)
+{
+	static struct memread self = {.releaser.lease = -1};
+	struct frame frame;
+
+	self.options = parse_options(argc, argv);
+	stage_begin(&self.stage, PAGESTREAM__STAGE__MEMREAD,
+		    STAGE_READS | STAGE_WRITES);
+	while (stage_next(&self.stage, &frame))
+		take(&self, &frame);
+	return finish(&self);
+}

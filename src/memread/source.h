@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The tasks whose memory is read.  Each is opened when its TASK frame comes,
+ * before anything runs on, so that a later exec or a pid used again cannot
+ * put another program's pages in their place.  These functions die.
+ */
+#ifndef MEMREAD_SOURCE_H
+#define MEMREAD_SOURCE_H
+
+#include "proc/mem.h"
+#include "proc/pagescan.h"
+#include "stage/stage.h"
+
+struct source {
+	pid_t pid;
+	bool named;
+	bool gone;
+	struct mem mem;
+	struct pagescan *scan;
+};
+
+struct sources {
+	struct source *all;
+	uint32_t nr;
+	uint32_t room;
+	uint64_t resident_pages;
+};
+
+void sources_add(struct sources *sources, const Pagestream__Task *task,
+		 enum mem_method method);
+
+#endif

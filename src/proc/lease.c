@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "proc/lease.h"
+
+#include "base/own.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+socklen_t lease_address(const char *name, struct sockaddr_un *address)
+{
+	size_t size = strlen(name);
+
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (size > sizeof(address->sun_path) - 1)
+		size = sizeof(address->sun_path) - 1;
+	memcpy(address->sun_path + 1, name, size);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
+}
+
+static int ask(int lease, enum lease_verb verb, struct lease_packet *answer)
+{
+	struct lease_packet request = {.verb = verb};
+	ssize_t n = send(lease, &request, sizeof(request), MSG_NOSIGNAL);
+
+	while (n >= 0) {
+		n = recv(lease, answer, sizeof(*answer), 0);
+		if (n == (ssize_t)sizeof(*answer))
+			return 0;
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else
+			break;
+	}
+	errno = ECONNRESET;
+	return -1;
+}
+
+int lease_take(const char *name)
+{
+	own_fd int lease = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct lease_packet answer;
+	struct sockaddr_un address;
+	socklen_t size = lease_address(name, &address);
+
+	if (lease < 0 || connect(lease, (struct sockaddr *)&address, size) < 0)
+		return -1;
+	if (ask(lease, LEASE_TAKE, &answer) < 0) {
+		errno = EACCES;
+		return -1;
+	}
+	if (answer.verb != LEASE_YES) {
+		errno = EBUSY;
+		return -1;
+	}
+	return steal_fd(&lease);
+}
+
+int lease_thaw(int lease, uint64_t *stopped_ns)
+{
+	struct lease_packet answer;
+
+	if (ask(lease, LEASE_THAW, &answer) < 0)
+		return -1;
+	*stopped_ns = answer.value;
+	if (answer.verb == LEASE_YES)
+		return 0;
+	errno = ECONNRESET;
+	return -1;
+}
+
+void lease_beat(int lease)
+{
+	struct lease_packet request = {.verb = LEASE_BEAT};
+
+	/* no matter if it is lost: the next question will tell */
+	send(lease, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+bool lease_is_stopped(int lease)
+{
+	struct lease_packet answer;
+
+	return ask(lease, LEASE_STATUS, &answer) == 0 &&
+	       answer.verb == LEASE_YES;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "proc/procfs.h"
+
+#include "base/io.h"
+#include "base/own.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+int procfs_open(pid_t pid, pid_t tid, const char *name)
+{
+	char path[96];
+
+	if (tid)
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid,
+			 name);
+	else
+		snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int procfs_read_all(int fd, struct buf *out)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (buf_reserve(out, 4096 + 1) < 0)
+			return -1;
+		n = read(fd, out->data + out->size, out->room - out->size - 1);
+		if (n < 0)
+			return -1;
+		out->size += (size_t)n;
+		if (n == 0)
+			break;
+	}
+	out->data[out->size] = 0;
+	return 0;
+}
+
+int procfs_read(pid_t pid, pid_t tid, const char *name, struct buf *out)
+{
+	own_fd int fd = procfs_open(pid, tid, name);
+
+	if (fd < 0)
+		return -1;
+	return procfs_read_all(fd, out);
+}

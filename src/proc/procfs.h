@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Files under /proc/PID and /proc/PID/task/TID (tid 0: the former).  -1 with
+ * errno: ENOENT or ESRCH when the process is gone, EACCES or EPERM when it
+ * may not be looked into.
+ */
+#ifndef PROC_PROCFS_H
+#define PROC_PROCFS_H
+
+#include "base/buf.h"
+
+#include <sys/types.h>
+
+int procfs_open(pid_t pid, pid_t tid, const char *name);
+/* Appends the whole file, and a NUL byte that size does not count. */
+int procfs_read_all(int fd, struct buf *out);
+int procfs_read(pid_t pid, pid_t tid, const char *name, struct buf *out);
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "stage/releaser.h"
+
+#include "base/num.h"
+#include "proc/host.h"
+#include "proc/lease.h"
+#include "proc/urgent.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+void releaser_need_live(const Pagestream__Hello *hello, const char *what)
+{
+	struct host_boot_id id = {0};
+
+	if (!*hello->keeper)
+		die(EXIT_USAGE,
+		    "this stream was made from files, nothing is "
+		    "stopped: %s is for live processes",
+		    what);
+	if (host_boot_id(&id) < 0)
+		die_errno(EXIT_SYSTEM, "cannot tell which machine this is");
+	if (memcmp(hello->boot_id.data, id.bytes, sizeof(id.bytes)))
+		die(EXIT_INPUT,
+		    "this stream comes from another machine, or from before "
+		    "this one was started: %s runs beside the target",
+		    what);
+}
+
+void releaser_take(struct releaser *releaser, const Pagestream__Hello *hello)
+{
+	releaser->lease = lease_take(hello->keeper);
+	if (releaser->lease < 0 && errno == EBUSY)
+		die(EXIT_USAGE, "another stage releases already: only one "
+				"thaw");
+	if (releaser->lease < 0 && errno == EACCES)
+		die(EXIT_SYSTEM,
+		    "the keeper does not serve this user: run the stages up "
+		    "to the release as the same user as freeze");
+	if (releaser->lease < 0)
+		die(EXIT_INPUT, "freeze has gone: this stream is not live "
+				"any more");
+	die_closes(releaser->lease);
+	urgent_begin();
+}
+
+void releaser_thaw(struct releaser *releaser, struct stage *stage,
+		   Pagestream__Release *release)
+{
+	if (lease_thaw(releaser->lease, &releaser->stopped_ns) < 0)
+		die(EXIT_TARGET, "the target was not stopped all the time: "
+				 "it was killed, or its keeper was");
+	close(releaser->lease);
+	releaser->lease = -1;
+	urgent_end();
+	release->stopped_ns = releaser->stopped_ns;
+	stage_control(stage, KIND_THAWED, 0, &release->base);
+}

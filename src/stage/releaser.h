@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The releaser's part in a stage: it takes the keeper's lease as soon as it
+ * has read HELLO, so that all stages up to it are known to run before anything
+ * is stopped, and lets the target run.  These functions die.
+ */
+#ifndef STAGE_RELEASER_H
+#define STAGE_RELEASER_H
+
+#include "stage/stage.h"
+
+struct releaser {
+	int lease; /* -1: released, or never held */
+	uint64_t stopped_ns;
+};
+
+/* Dies when the stream was never stopped or comes from another machine. */
+void releaser_need_live(const Pagestream__Hello *hello, const char *what);
+
+void releaser_take(struct releaser *releaser, const Pagestream__Hello *hello);
+
+/* Lets the target run and writes THAWED, which repeats release. */
+void releaser_thaw(struct releaser *releaser, struct stage *stage,
+		   Pagestream__Release *release);
+
+#endif

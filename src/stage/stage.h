@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * What the filters have in common: a checked stream on descriptor 0, a
+ * stream on descriptor 1, and the one place where a fault of either becomes
+ * a line on stderr and an exit code.  These functions die; they are for
+ * tools only.
+ */
+#ifndef STAGE_STAGE_H
+#define STAGE_STAGE_H
+
+#include "base/die.h"
+#include "stream/reader.h"
+#include "stream/writer.h"
+
+struct stage {
+	enum _Pagestream__Stage id;
+	struct stream_reader in;
+	struct stream_writer out;
+};
+
+enum stage_side {
+	STAGE_READS = 1 << 0,
+	STAGE_WRITES = 1 << 1,
+};
+
+/*
+ * No core file (it would hold the target's pages), SIGPIPE ignored, no
+ * binary from or to a terminal, pipes as large as allowed.
+ */
+void stage_prepare(enum stage_side sides);
+
+/* A filter from 0 to 1; a sink with STAGE_READS alone. */
+void stage_begin(struct stage *stage, enum _Pagestream__Stage id,
+		 enum stage_side sides);
+
+/* The next frame; false behind END and end of file (see in.end). */
+bool stage_next(struct stage *stage, struct frame *frame);
+
+/* The message of a control frame; the caller frees it by control_free(). */
+void *stage_decode(struct stage *stage, const struct frame *frame);
+
+void stage_body(struct stage *stage, void *data, uint32_t size);
+
+void stage_pass(struct stage *stage, const struct frame *frame);
+void stage_control(struct stage *stage, enum frame_kind kind, uint32_t subject,
+		   const ProtobufCMessage *message);
+void stage_runs(struct stage *stage, uint32_t subject, const struct run *runs,
+		uint32_t nr);
+void stage_pages(struct stage *stage, const struct pages *pages);
+
+/* Our own END, with what the END before said of tasks; then closes 1. */
+void stage_end(struct stage *stage, Pagestream__End *end);
+
+/* Dies for a stream that lacks, or has already passed, another stage. */
+_Noreturn void stage_misplaced(const char *what);
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "stream/control.h"
+
+#include <string.h>
+
+#define NAME_MAX_BYTES 4096
+
+int control_encode(const ProtobufCMessage *message, struct buf *out)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+
+	out->size = 0;
+	if (buf_reserve(out, size + 1) < 0)
+		return -1;
+	out->size = protobuf_c_message_pack(message, (uint8_t *)out->data);
+	return 0;
+}
+
+static bool id_is_valid(const ProtobufCBinaryData *id)
+{
+	return id->len == 16;
+}
+
+/* A name of the abstract namespace that fits into a sockaddr_un. */
+static bool keeper_is_valid(const char *name)
+{
+	size_t size = strlen(name);
+
+	for (const char *c = name; *c; c++)
+		if (*c < '!' || *c > '~')
+			return false;
+	return size < 100;
+}
+
+static bool hello_is_valid(const Pagestream__Hello *hello)
+{
+	uint32_t size = hello->page_size;
+
+	return size >= 512 && size <= 1u << 20 && !(size & (size - 1)) &&
+	       id_is_valid(&hello->session) && id_is_valid(&hello->boot_id) &&
+	       hello->machine.len <= 256 && hello->host.len <= 256 &&
+	       hello->writer.len <= 256 && hello->mode >= 0 &&
+	       hello->mode <= PAGESTREAM__MODE__CONSISTENT &&
+	       keeper_is_valid(hello->keeper);
+}
+
+static bool task_is_valid(const Pagestream__Task *task)
+{
+	for (size_t i = 0; i < task->n_threads; i++)
+		if (!task->threads[i]->tid || task->threads[i]->tid > INT32_MAX)
+			return false;
+	return task->pid && task->pid <= INT32_MAX && task->ns_pid &&
+	       task->ns_pid <= INT32_MAX && task->living_tid &&
+	       task->living_tid <= INT32_MAX && task->n_threads &&
+	       task->name.len <= NAME_MAX_BYTES;
+}
+
+static bool release_is_valid(const Pagestream__Release *release)
+{
+	return release->clk_tck && release->clk_tck <= 1000000 &&
+	       (!release->tracker.len || id_is_valid(&release->tracker));
+}
+
+static bool vmas_are_valid(const Pagestream__Vmas *vmas)
+{
+	uint64_t low = 0;
+
+	for (size_t i = 0; i < vmas->n_vmas; i++) {
+		const Pagestream__Vma *vma = vmas->vmas[i];
+
+		if (vma->start < low || vma->end <= vma->start ||
+		    vma->name.len > NAME_MAX_BYTES)
+			return false;
+		low = vma->end;
+	}
+	return true;
+}
+
+static bool end_is_valid(const Pagestream__End *end)
+{
+	return end->totals;
+}
+
+static const ProtobufCMessageDescriptor *descriptor_of(uint16_t kind)
+{
+	switch (kind) {
+	case KIND_HELLO:
+		return &pagestream__hello__descriptor;
+	case KIND_TASK:
+		return &pagestream__task__descriptor;
+	case KIND_RELEASE:
+	case KIND_THAWED:
+		return &pagestream__release__descriptor;
+	case KIND_VMAS:
+		return &pagestream__vmas__descriptor;
+	case KIND_END:
+		return &pagestream__end__descriptor;
+	default:
+		return NULL;
+	}
+}
+
+static bool message_is_valid(uint16_t kind, const ProtobufCMessage *message)
+{
+	switch (kind) {
+	case KIND_HELLO:
+		return hello_is_valid((const Pagestream__Hello *)message);
+	case KIND_TASK:
+		return task_is_valid((const Pagestream__Task *)message);
+	case KIND_VMAS:
+		return vmas_are_valid((const Pagestream__Vmas *)message);
+	case KIND_END:
+		return end_is_valid((const Pagestream__End *)message);
+	default:
+		return release_is_valid((const Pagestream__Release *)message);
+	}
+}
+
+ProtobufCMessage *control_decode(const struct frame *frame)
+{
+	const ProtobufCMessageDescriptor *type = descriptor_of(frame->kind);
+	ProtobufCMessage *message;
+
+	if (!type)
+		return NULL;
+	message = protobuf_c_message_unpack(type, NULL, frame->table_size,
+					    frame->table);
+	if (message && !message_is_valid(frame->kind, message)) {
+		control_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+void control_free(ProtobufCMessage *message)
+{
+	if (message)
+		protobuf_c_message_free_unpacked(message, NULL);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "stream/frame.h"
+
+#include "base/io.h"
+#include "stream/wire.h"
+
+#include <errno.h>
+
+#define CRC_AT 16 /* where the head's own checksum begins */
+
+bool frame_is_skippable(uint16_t kind)
+{
+	return kind >= KIND_SKIPPABLE_FIRST && kind <= KIND_SKIPPABLE_LAST;
+}
+
+const char *frame_kind_name(uint16_t kind)
+{
+	static const char *const names[] = {
+		[KIND_HELLO] = "HELLO",     [KIND_TASK] = "TASK",
+		[KIND_RELEASE] = "RELEASE", [KIND_THAWED] = "THAWED",
+		[KIND_VMAS] = "VMAS",       [KIND_RUNS] = "RUNS",
+		[KIND_PAGES] = "PAGES",     [KIND_END] = "END",
+	};
+
+	if (frame_is_skippable(kind))
+		return "SKIPPABLE";
+	if (kind >= sizeof(names) / sizeof(*names) || !names[kind])
+		return "unknown";
+	return names[kind];
+}
+
+/* The largest table of a kind; 0 for a kind that this reader refuses. */
+static uint32_t table_limit(uint16_t kind)
+{
+	switch (kind) {
+	case KIND_TASK:
+	case KIND_END:
+		return FRAME_TABLE_MAX;
+	case KIND_HELLO:
+	case KIND_RELEASE:
+	case KIND_THAWED:
+		return 4096;
+	case KIND_VMAS:
+	case KIND_RUNS:
+	case KIND_PAGES:
+		return FRAME_LIST_MAX;
+	default:
+		return frame_is_skippable(kind) ? FRAME_LIST_MAX : 0;
+	}
+}
+
+static void encode_head(uint8_t *head, const struct frame *frame)
+{
+	uint32_t crc;
+	uint8_t *at = head;
+
+	put_u16(&at, frame->kind);
+	put_u16(&at, frame->flags);
+	put_u32(&at, frame->subject);
+	put_u32(&at, frame->table_size);
+	put_u32(&at, frame->body_size);
+	crc = crc32c(0, head, CRC_AT);
+	put_u32(&at, crc32c(crc, frame->table, frame->table_size));
+}
+
+static uint32_t decode_head(const uint8_t *head, struct frame *frame)
+{
+	const uint8_t *at = head;
+
+	frame->kind = get_u16(&at);
+	frame->flags = get_u16(&at);
+	frame->subject = get_u32(&at);
+	frame->table_size = get_u32(&at);
+	frame->body_size = get_u32(&at);
+	return get_u32(&at);
+}
+
+void frame_reader_init(struct frame_reader *reader, int in, int out)
+{
+	*reader = (struct frame_reader){.in = in, .out = out};
+}
+
+void frame_reader_release(struct frame_reader *reader)
+{
+	buf_release(&reader->table);
+}
+
+static enum frame_status bad(struct frame_reader *reader, const char *why)
+{
+	reader->why = why;
+	return FRAME_BAD;
+}
+
+static enum frame_status take(struct frame_reader *reader, void *data,
+			      size_t size)
+{
+	ssize_t n = io_read(reader->in, data, size);
+
+	if (n < 0)
+		return FRAME_ERROR;
+	reader->offset += (uint64_t)n;
+	return (size_t)n == size ? FRAME_OK : FRAME_TRUNCATED;
+}
+
+static enum frame_status take_magic(struct frame_reader *reader)
+{
+	uint8_t *magic = reader->magic;
+	enum frame_status status = take(reader, magic, FRAME_MAGIC_SIZE);
+
+	if (status != FRAME_OK)
+		return status;
+	if (memcmp(magic, FRAME_MAGIC, 4))
+		return bad(reader, "this is not a page stream");
+	if (memcmp(magic, FRAME_MAGIC, FRAME_MAGIC_SIZE - 1))
+		return bad(reader, "something on the way changes line ends");
+	if (magic[7] != (uint8_t)FRAME_MAGIC[7])
+		return bad(reader, "page stream of another major version");
+	reader->started = true;
+	return FRAME_OK;
+}
+
+/* What can be said of a head before its table is there. */
+static enum frame_status check_head(struct frame_reader *reader,
+				    const struct frame *frame)
+{
+	uint32_t limit = table_limit(frame->kind);
+
+	if (!limit)
+		return bad(reader, "unknown kind of frame");
+	if (frame->table_size > limit)
+		return bad(reader, "table longer than its kind allows");
+	if (frame->kind == KIND_PAGES || frame_is_skippable(frame->kind)) {
+		if (frame->body_size > FRAME_BODY_MAX)
+			return bad(reader, "body longer than its kind allows");
+	} else if (frame->body_size) {
+		return bad(reader, "body where its kind has none");
+	}
+	if (frame->flags & ~(frame->kind == KIND_PAGES ? FRAME_DIGEST : 0))
+		return bad(reader, "unknown flag in a head");
+	return FRAME_OK;
+}
+
+static enum frame_status take_table(struct frame_reader *reader,
+				    struct frame *frame)
+{
+	enum frame_status status;
+
+	reader->table.size = 0;
+	if (buf_reserve(&reader->table, frame->table_size + 1) < 0)
+		return FRAME_ERROR;
+	status = take(reader, reader->table.data, frame->table_size);
+	frame->table = (const uint8_t *)reader->table.data;
+	return status;
+}
+
+static void begin_body(struct frame_reader *reader, const struct frame *frame)
+{
+	const uint8_t *at = frame->table;
+
+	reader->body_left = frame->body_size;
+	reader->digested = frame->flags & FRAME_DIGEST && frame->table_size > 8;
+	if (!reader->digested)
+		return;
+	reader->digest_wanted = get_u64(&at);
+	digest_begin(&reader->digest);
+}
+
+static enum frame_status discard_body(struct frame_reader *reader)
+{
+	char scrap[4096];
+
+	while (reader->body_left) {
+		uint32_t size = reader->body_left < sizeof(scrap)
+					? reader->body_left
+					: sizeof(scrap);
+		enum frame_status status = frame_body(reader, scrap, size);
+
+		if (status != FRAME_OK)
+			return status;
+	}
+	return FRAME_OK;
+}
+
+static enum frame_status wait_for_more(struct frame_reader *reader)
+{
+	if (io_wait(reader->in, reader->out) == 0)
+		return FRAME_OK;
+	return errno == EPIPE ? FRAME_READER_GONE : FRAME_ERROR;
+}
+
+static enum frame_status take_frame(struct frame_reader *reader,
+				    struct frame *frame)
+{
+	uint8_t head[FRAME_HEAD_SIZE];
+	enum frame_status status = take(reader, head, sizeof(head));
+	uint32_t crc;
+
+	if (status != FRAME_OK)
+		return status;
+	crc = decode_head(head, frame);
+	status = check_head(reader, frame);
+	if (status == FRAME_OK)
+		status = take_table(reader, frame);
+	if (status != FRAME_OK)
+		return status;
+	if (crc !=
+	    crc32c(crc32c(0, head, CRC_AT), frame->table, frame->table_size))
+		return bad(reader, "wrong checksum of a head and its table");
+	if (frame->kind != KIND_END) {
+		reader->heads_crc =
+			crc32c(reader->heads_crc, head, sizeof(head));
+		reader->frames++;
+	}
+	begin_body(reader, frame);
+	return FRAME_OK;
+}
+
+enum frame_status frame_next(struct frame_reader *reader, struct frame *frame)
+{
+	enum frame_status status = discard_body(reader);
+
+	if (status == FRAME_OK)
+		status = wait_for_more(reader);
+	if (status == FRAME_OK && !reader->started)
+		status = take_magic(reader);
+	if (status == FRAME_OK)
+		status = take_frame(reader, frame);
+	return status;
+}
+
+enum frame_status frame_body(struct frame_reader *reader, void *data,
+			     uint32_t size)
+{
+	enum frame_status status = take(reader, data, size);
+
+	if (status != FRAME_OK)
+		return status;
+	reader->body_left -= size;
+	if (!reader->digested)
+		return FRAME_OK;
+	digest_add(&reader->digest, data, size);
+	if (!reader->body_left &&
+	    digest_end(&reader->digest) != reader->digest_wanted)
+		return bad(reader, "wrong digest of a body");
+	return FRAME_OK;
+}
+
+enum frame_status frame_finish(struct frame_reader *reader)
+{
+	uint8_t byte;
+	enum frame_status status = take(reader, &byte, 1);
+
+	if (status == FRAME_TRUNCATED)
+		return FRAME_END;
+	if (status == FRAME_OK)
+		return bad(reader, "bytes behind END");
+	return status;
+}
+
+void frame_writer_init(struct frame_writer *writer, int out)
+{
+	*writer = (struct frame_writer){.out = out};
+}
+
+/* Counts a frame and gives back how much magic stands before it. */
+static size_t begin_frame(struct frame_writer *writer, const uint8_t *head,
+			  const struct frame *frame)
+{
+	size_t magic = writer->started ? 0 : FRAME_MAGIC_SIZE;
+
+	writer->started = true;
+	if (frame->kind == KIND_END)
+		return magic;
+	writer->frames++;
+	writer->body_bytes += frame->body_size;
+	writer->heads_crc = crc32c(writer->heads_crc, head, FRAME_HEAD_SIZE);
+	return magic;
+}
+
+int frame_write(struct frame_writer *writer, const struct frame *frame,
+		const struct iovec *body, int nr)
+{
+	uint8_t head[FRAME_HEAD_SIZE];
+	struct iovec iov[3 + FRAME_IOVECS];
+
+	if (nr > FRAME_IOVECS) {
+		errno = EINVAL;
+		return -1;
+	}
+	encode_head(head, frame);
+	iov[0].iov_base = (void *)FRAME_MAGIC;
+	iov[0].iov_len = begin_frame(writer, head, frame);
+	iov[1] = (struct iovec){head, sizeof(head)};
+	iov[2] = (struct iovec){(void *)frame->table, frame->table_size};
+	if (nr)
+		memcpy(iov + 3, body, (size_t)nr * sizeof(*body));
+	return io_writev(writer->out, iov, 3 + nr);
+}
+
+int frame_append(struct frame_writer *writer, const struct frame *frame,
+		 struct buf *out)
+{
+	uint8_t head[FRAME_HEAD_SIZE];
+	size_t magic;
+
+	encode_head(head, frame);
+	magic = begin_frame(writer, head, frame);
+	if (buf_append(out, FRAME_MAGIC, magic) < 0 ||
+	    buf_append(out, head, sizeof(head)) < 0)
+		return -1;
+	return buf_append(out, frame->table, frame->table_size);
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "stream/reader.h"
+
+#include <stdlib.h>
+
+#define FEATURES_KNOWN 0
+
+int stream_reader_init(struct stream_reader *reader, int in, int out)
+{
+	*reader = (struct stream_reader){0};
+	frame_reader_init(&reader->frames, in, out);
+	reader->runs = malloc(RUNS_MAX * sizeof(*reader->runs));
+	return reader->runs ? 0 : -1;
+}
+
+void stream_reader_release(struct stream_reader *reader)
+{
+	frame_reader_release(&reader->frames);
+	free(reader->runs);
+	if (reader->hello)
+		control_free(&reader->hello->base);
+	if (reader->end)
+		control_free(&reader->end->base);
+}
+
+const char *stream_why(const struct stream_reader *reader)
+{
+	return reader->frames.why;
+}
+
+static enum frame_status bad(struct stream_reader *reader, const char *why)
+{
+	reader->frames.why = why;
+	return FRAME_BAD;
+}
+
+static enum frame_status take_hello(struct stream_reader *reader,
+				    const struct frame *frame)
+{
+	reader->hello = (Pagestream__Hello *)control_decode(frame);
+	if (!reader->hello)
+		return bad(reader, "HELLO that makes no sense");
+	if (reader->hello->features_required & ~(uint64_t)FEATURES_KNOWN)
+		return bad(reader, "it needs features of a newer version");
+	return FRAME_OK;
+}
+
+/* Subjects of VMAS, RUNS and PAGES come one after another, each kind anew. */
+static enum frame_status take_subject(struct stream_reader *reader,
+				      const struct frame *frame,
+				      enum stream_place place)
+{
+	if (frame->subject >= reader->nr_tasks)
+		return bad(reader, "frame of a task that was never named");
+	if (reader->place != place || frame->subject > reader->subject)
+		reader->low = 0;
+	else if (frame->subject < reader->subject)
+		return bad(reader, "tasks out of order");
+	reader->subject = frame->subject;
+	return FRAME_OK;
+}
+
+static enum frame_status take_runs(struct stream_reader *reader,
+				   const struct frame *frame)
+{
+	uint32_t page_size = reader->hello->page_size;
+	int nr = runs_decode(frame, page_size, reader->runs);
+
+	if (nr < 0)
+		return bad(reader, "table of runs that makes no sense");
+	for (int i = 0; i < nr; i++) {
+		if (reader->runs[i].vaddr < reader->low)
+			return bad(reader, "runs that do not ascend");
+		reader->low = run_end(&reader->runs[i], page_size);
+		tally_add(&reader->tally, &reader->runs[i]);
+	}
+	reader->nr_runs = (uint32_t)nr;
+	reader->body_bytes += frame->body_size;
+	return FRAME_OK;
+}
+
+static bool skips_match(const Pagestream__Totals *totals,
+			const struct tally *tally)
+{
+	uint64_t skip[RUN_SKIPS] = {0};
+
+	for (size_t i = 0; i < totals->n_skipped; i++) {
+		if (totals->skipped[i]->reason >= RUN_SKIPS)
+			return false;
+		skip[totals->skipped[i]->reason] += totals->skipped[i]->pages;
+	}
+	for (int why = 0; why < RUN_SKIPS; why++)
+		if (skip[why] != tally->skip[why])
+			return false;
+	return true;
+}
+
+static bool totals_match(const struct stream_reader *reader)
+{
+	const Pagestream__Totals *totals = reader->end->totals;
+	const struct tally *tally = &reader->tally;
+
+	return totals->frames == reader->frames.frames &&
+	       totals->runs == tally->runs &&
+	       totals->present == tally->present &&
+	       totals->zero == tally->zero && totals->parent == tally->parent &&
+	       totals->lazy == tally->lazy && skips_match(totals, tally) &&
+	       totals->body_bytes == reader->body_bytes;
+}
+
+static bool subjects_are_known(const struct stream_reader *reader,
+			       const uint32_t *subjects, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (subjects[i] >= reader->nr_tasks)
+			return false;
+	return true;
+}
+
+static enum frame_status take_end(struct stream_reader *reader,
+				  const struct frame *frame)
+{
+	Pagestream__End *end = (Pagestream__End *)control_decode(frame);
+
+	reader->end = end;
+	if (!end)
+		return bad(reader, "END that makes no sense");
+	if (end->heads_crc != reader->frames.heads_crc)
+		return bad(reader, "a frame is lost, doubled or swapped");
+	if (!totals_match(reader))
+		return bad(reader, "END with other totals than the stream");
+	if (!subjects_are_known(reader, end->gone, end->n_gone) ||
+	    !subjects_are_known(reader, end->async_io, end->n_async_io))
+		return bad(reader, "END that names a task that is not there");
+	return frame_finish(&reader->frames);
+}
+
+/* Where the stream is behind a frame of this kind; PLACE_START: not allowed. */
+static enum stream_place place_after(const struct stream_reader *reader,
+				     uint16_t kind)
+{
+	enum stream_place at = reader->place;
+	bool listed = at == PLACE_VMAS || at == PLACE_RUNS || at == PLACE_PAGES;
+
+	switch (kind) {
+	case KIND_HELLO:
+		return at == PLACE_START ? PLACE_TASKS : PLACE_START;
+	case KIND_TASK:
+		return at == PLACE_TASKS ? PLACE_TASKS : PLACE_START;
+	case KIND_RELEASE:
+		return at == PLACE_TASKS ? PLACE_VMAS : PLACE_START;
+	case KIND_THAWED:
+		if (at == PLACE_TASKS)
+			return PLACE_VMAS;
+		return listed && !reader->thawed ? PLACE_LATE_THAWED
+						 : PLACE_START;
+	case KIND_VMAS:
+		return at == PLACE_VMAS ? PLACE_VMAS : PLACE_START;
+	case KIND_RUNS:
+		return listed && at != PLACE_PAGES ? PLACE_RUNS : PLACE_START;
+	case KIND_PAGES:
+		return listed && at != PLACE_RUNS ? PLACE_PAGES : PLACE_START;
+	case KIND_END:
+		return at == PLACE_START ? PLACE_START : PLACE_END;
+	default:
+		return at;
+	}
+}
+
+static enum frame_status take_content(struct stream_reader *reader,
+				      const struct frame *frame,
+				      enum stream_place place)
+{
+	enum frame_status status;
+
+	switch (frame->kind) {
+	case KIND_HELLO:
+		return take_hello(reader, frame);
+	case KIND_TASK:
+		return frame->subject == reader->nr_tasks++
+			       ? FRAME_OK
+			       : bad(reader, "tasks out of order");
+	case KIND_THAWED:
+		reader->thawed = true;
+		return FRAME_OK;
+	case KIND_VMAS:
+		return take_subject(reader, frame, place);
+	case KIND_RUNS:
+	case KIND_PAGES:
+		status = take_subject(reader, frame, place);
+		return status == FRAME_OK ? take_runs(reader, frame) : status;
+	case KIND_END:
+		return take_end(reader, frame);
+	default:
+		return FRAME_OK;
+	}
+}
+
+enum frame_status stream_next(struct stream_reader *reader, struct frame *frame)
+{
+	enum frame_status status = frame_next(&reader->frames, frame);
+	enum stream_place place;
+
+	if (status != FRAME_OK)
+		return status;
+	place = place_after(reader, frame->kind);
+	if (place == PLACE_START)
+		return bad(reader, "frames out of order");
+	status = take_content(reader, frame, place);
+	reader->place = place;
+	return status;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * A checked stream: frames as frame_next() gives them, and beyond that the
+ * order of kinds, subjects that come one after another, runs that ascend,
+ * and an END whose totals and checksum are those of what was read.  Every
+ * reading tool sees its input through this.
+ */
+#ifndef STREAM_READER_H
+#define STREAM_READER_H
+
+#include "stream/control.h"
+#include "stream/runs.h"
+#include "vm/tally.h"
+
+enum stream_place {
+	PLACE_START,
+	PLACE_TASKS, /* HELLO was seen */
+	PLACE_VMAS,  /* RELEASE or THAWED */
+	PLACE_RUNS,
+	PLACE_PAGES,
+	PLACE_LATE_THAWED, /* THAWED behind the pages */
+	PLACE_END,
+};
+
+struct stream_reader {
+	struct frame_reader frames;
+	enum stream_place place;
+	bool thawed;
+	uint32_t nr_tasks;
+	uint32_t subject; /* of VMAS, RUNS and PAGES so far */
+	vaddr_t low;      /* where the subject's next run may begin */
+	struct tally tally;
+	uint64_t body_bytes;
+	Pagestream__Hello *hello; /* from HELLO on */
+	Pagestream__End *end;     /* from END on */
+	struct run *runs;         /* of the present RUNS or PAGES frame */
+	uint32_t nr_runs;
+};
+
+/* Frames from in; out is watched as frame.h says.  -1 with ENOMEM. */
+int stream_reader_init(struct stream_reader *reader, int in, int out);
+void stream_reader_release(struct stream_reader *reader);
+
+/*
+ * FRAME_OK with a frame; FRAME_END behind END and end of file (the END
+ * message is in reader->end; its frame is never handed out).
+ */
+enum frame_status stream_next(struct stream_reader *reader,
+			      struct frame *frame);
+
+/* What is wrong with a FRAME_BAD stream. */
+const char *stream_why(const struct stream_reader *reader);
+
+#endif

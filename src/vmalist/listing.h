@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The tasks of one stream, their mappings as text, and their pagemaps.
+ * Everything that is needed later is opened and read while they are stopped.
+ * These functions die; they belong to vmalist.
+ */
+#ifndef VMALIST_LISTING_H
+#define VMALIST_LISTING_H
+
+#include "base/buf.h"
+#include "proc/pagescan.h"
+#include "stage/stage.h"
+
+struct listing_task {
+	pid_t pid;
+	pid_t living_tid;
+	bool named;
+	size_t text_at; /* into the listing's text */
+	struct pagescan *scan;
+};
+
+struct listing {
+	bool consistent;
+	uint32_t page_size;
+	struct buf text; /* maps of all tasks, each ended by a NUL byte */
+	struct listing_task *tasks;
+	uint32_t nr_tasks;
+	uint32_t room_tasks;
+	uint32_t *gone; /* subjects, room for all */
+	uint32_t nr_gone;
+	bool named_gone;
+	uint32_t *async_io; /* subjects, room for all */
+	uint32_t nr_async_io;
+};
+
+/* Memory that will be needed while the target is stopped. */
+void listing_prepare(struct listing *listing, const Pagestream__Hello *hello);
+
+void listing_add(struct listing *listing, struct stage *stage,
+		 const struct frame *frame, enum pagescan_method method);
+
+enum _Pagestream__Scan listing_method(const struct listing *listing);
+
+void listing_find_async_io(struct listing *listing);
+void listing_write_vmas(struct listing *listing, struct stage *stage);
+void listing_write_runs(struct listing *listing, struct stage *stage);
+
+#endif

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * imgcmp PID DIR [ID]: compares an image directory with the memory of a
+ * process that stands still (kill -STOP it before).  Two questions:
+ *
+ *   is every page in the image what the memory holds there?
+ *   is every page of private memory that is not zero in the image?
+ *
+ * The second one is answered from /proc/PID/pagemap alone, not by the scan
+ * that made the image.  ID is the pid in the process's own namespace.
+ *
+ * Prints "N pages equal, N wrong, N missing" and the first bad address; 1 if
+ * there is one.
+ */
+#include "base/die.h"
+#include "base/num.h"
+#include "image/pagemap_img.h"
+#include "proc/maps.h"
+#include "proc/procfs.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHUNK 8192 /* entries of a pagemap */
+
+struct compare {
+	pid_t pid;
+	int mem;
+	int pagemap;
+	int pages;
+	uint32_t page_size;
+	struct pagemap_list list;
+	char *image_page;
+	char *memory_page;
+	uint64_t equal, wrong, missing;
+	vaddr_t first_bad;
+};
+
+static void bad(struct compare *self, uint64_t *count, vaddr_t vaddr)
+{
+	if (!self->wrong && !self->missing)
+		self->first_bad = vaddr;
+	++*count;
+}
+
+static const struct pagemap_entry *find(const struct compare *self,
+					vaddr_t vaddr)
+{
+	size_t low = 0;
+	size_t high = self->list.nr;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct pagemap_entry *entry = &self->list.entries[middle];
+
+		if (vaddr < entry->vaddr)
+			high = middle;
+		else if (vaddr >=
+			 entry->vaddr + entry->nr_pages * self->page_size)
+			low = middle + 1;
+		else
+			return entry;
+	}
+	return NULL;
+}
+
+static bool read_memory(struct compare *self, vaddr_t vaddr)
+{
+	return pread(self->mem, self->memory_page, self->page_size,
+		     (off_t)vaddr) == (ssize_t)self->page_size;
+}
+
+static void compare_entry(struct compare *self,
+			  const struct pagemap_entry *entry)
+{
+	for (uint64_t i = 0; i < entry->nr_pages; i++) {
+		vaddr_t vaddr = entry->vaddr + i * self->page_size;
+		uint64_t offset = entry->offset + i * self->page_size;
+
+		if (pread(self->pages, self->image_page, self->page_size,
+			  (off_t)offset) != (ssize_t)self->page_size)
+			die(EXIT_INPUT, "pages file is short at %" PRIu64,
+			    offset);
+		if (read_memory(self, vaddr) &&
+		    !memcmp(self->image_page, self->memory_page,
+			    self->page_size))
+			self->equal++;
+		else
+			bad(self, &self->wrong, vaddr);
+	}
+}
+
+static bool is_zero(const char *page, uint32_t size)
+{
+	return !*page && !memcmp(page, page + 1, size - 1);
+}
+
+/* Bits of an entry: admin-guide/mm/pagemap.rst. */
+static bool should_be_there(const struct compare *self, enum vma_kind kind,
+			    uint64_t entry)
+{
+	(void)self;
+	if (!(entry >> 63 & 1) && !(entry >> 62 & 1))
+		return kind == VMA_VDSO;
+	if (entry >> 58 & 1) /* guard */
+		return false;
+	return kind != VMA_FILE || !(entry >> 61 & 1);
+}
+
+static void look_for(struct compare *self, enum vma_kind kind, vaddr_t vaddr,
+		     uint64_t entry)
+{
+	if (!should_be_there(self, kind, entry) || find(self, vaddr) ||
+	    !read_memory(self, vaddr) ||
+	    is_zero(self->memory_page, self->page_size))
+		return;
+	bad(self, &self->missing, vaddr);
+}
+
+static void check_vma(struct compare *self, const struct vma *vma)
+{
+	static uint64_t entries[CHUNK];
+	vaddr_t at = vma->start;
+
+	while (at < vma->end) {
+		uint64_t left = (vma->end - at) / self->page_size;
+		size_t nr = left < CHUNK ? left : CHUNK;
+		ssize_t n = pread(self->pagemap, entries, nr * 8,
+				  (off_t)(at / self->page_size * 8));
+
+		if (n <= 0)
+			die_errno(EXIT_SYSTEM, "pagemap at 0x%" PRIx64, at);
+		for (ssize_t i = 0; i < n / 8; i++, at += self->page_size)
+			look_for(self, vma_kind(vma), at, entries[i]);
+	}
+}
+
+static void check_memory(struct compare *self)
+{
+	struct buf text = {0};
+	const char *at;
+	struct vma vma;
+
+	if (procfs_read(self->pid, 0, "maps", &text) < 0)
+		die_errno(EXIT_TARGET, "pid %d", self->pid);
+	at = text.data;
+	while (maps_next(&at, &vma) > 0)
+		if (vma_is_wanted(&vma))
+			check_vma(self, &vma);
+	buf_release(&text);
+}
+
+static void open_all(struct compare *self, const char *path, uint32_t id)
+{
+	int dir = open(path, O_RDONLY | O_DIRECTORY);
+	struct stat stat;
+	char name[32];
+
+	self->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
+	self->image_page = malloc(self->page_size);
+	self->memory_page = malloc(self->page_size);
+	self->mem = procfs_open(self->pid, 0, "mem");
+	self->pagemap = procfs_open(self->pid, 0, "pagemap");
+	if (dir < 0 || self->mem < 0 || self->pagemap < 0 ||
+	    faccessat(dir, "inventory.img", R_OK, 0) < 0)
+		die_errno(EXIT_SYSTEM, "pid %d, %s", self->pid, path);
+	if (pagemap_list_read(&self->list, dir, id, self->page_size) < 0)
+		die_errno(EXIT_INPUT, "%s: pagemap-%" PRIu32 ".img", path, id);
+	snprintf(name, sizeof(name), "pages-%" PRIu32 ".img",
+		 self->list.pages_id);
+	self->pages = openat(dir, name, O_RDONLY);
+	if (self->pages < 0 || fstat(self->pages, &stat) < 0)
+		die_errno(EXIT_INPUT, "%s: %s", path, name);
+	if ((uint64_t)stat.st_size != self->list.nr_present * self->page_size)
+		die(EXIT_INPUT, "%s: %s has not the size its pagemap says",
+		    path, name);
+}
+
+int main(int argc, char **argv)
+{
+	struct compare self = {0};
+	uint64_t pid = 0;
+	uint64_t id = 0;
+
+	if (argc < 3 || num_parse(argv[1], &pid) < 0)
+		die(EXIT_USAGE, "usage: imgcmp PID DIR [ID]");
+	id = pid;
+	if (argc > 3 && num_parse(argv[3], &id) < 0)
+		die(EXIT_USAGE, "usage: imgcmp PID DIR [ID]");
+	self.pid = (pid_t)pid;
+	open_all(&self, argv[2], (uint32_t)id);
+	for (size_t i = 0; i < self.list.nr; i++)
+		if (self.list.entries[i].flags & PAGEMAP_PRESENT)
+			compare_entry(&self, &self.list.entries[i]);
+	check_memory(&self);
+	printf("%" PRIu64 " pages equal, %" PRIu64 " wrong, %" PRIu64
+	       " missing",
+	       self.equal, self.wrong, self.missing);
+	if (self.wrong || self.missing)
+		printf(", the first at 0x%" PRIx64, self.first_bad);
+	putchar('\n');
+	return self.wrong || self.missing ? EXIT_TARGET : EXIT_DONE;
+}

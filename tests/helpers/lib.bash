@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# What the .bats files share.  Each loads it, and calls lib_setup in setup().
+#
+#   $T              the test's own directory (on a tmpfs where there is one)
+#   victim KIND...  starts a victim; $VICTIM is its pid, tell TEXT its commands
+#   stages CMD...   runs a pipeline; $STATUS has the exit code of every stage
+
+lib_setup() {
+	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	PATH=$ROOT/bin:$ROOT/build/tests:$PATH
+	export PATH LC_ALL=C
+	local base=$BATS_TEST_TMPDIR
+	[ ! -w /dev/shm ] || base=/dev/shm
+	T=$(mktemp -d "$base/pagepipe-test.XXXXXX")
+	VICTIM=
+	VICTIMS=()
+	cd "$T" || return 1
+}
+
+# Ends what the test began; by pid, and nothing else.
+lib_teardown() {
+	local pid
+	for pid in "${VICTIMS[@]}"; do
+		kill -CONT "$pid" 2>/dev/null || :
+		kill -KILL "$pid" 2>/dev/null || :
+	done
+	wait 2>/dev/null || :
+	cd / || return 1
+	rm -rf "$T"
+}
+
+# Starts a victim and waits until it is ready.  Its lines are in $T/said.
+victim() {
+	local number=${#VICTIMS[@]}
+	local fifo=$T/orders.$number
+	SAID=$T/said.$number
+	mkfifo "$fifo"
+	: >"$SAID"
+	victim_command "$@" <"$fifo" >"$SAID" 2>"$T/victim.$number.errors" 3>&- &
+	VICTIM=$!
+	VICTIMS+=("$VICTIM")
+	exec {ORDERS}>"$fifo"
+	wait_for 10 grep -q '^ready ' "$SAID"
+}
+
+# To be replaced where the victim is to be started in another way.
+victim_command() { exec "$ROOT/build/tests/victim" "$@"; }
+
+# tell COMMAND: gives the victim a command, prints its answer.
+tell() {
+	local before
+	before=$(wc -l <"$SAID")
+	echo "$1" >&"$ORDERS"
+	wait_for 20 eval '[ "$(wc -l <"$SAID")" -gt '"$before"' ]'
+	sed -n "$((before + 1)),\$p" "$SAID"
+}
+
+# range KIND: where the victim's mapping of that kind is: START END, in hex.
+range() { sed -n "s/^$1 \([0-9a-fx]*\) \([0-9a-fx]*\)\$/\1 \2/p" "$SAID" | head -n 1; }
+
+# wait_for SECONDS COMMAND...: until the command is true.
+wait_for() {
+	local until=$((SECONDS + $1 + 1))
+	shift
+	until "$@" 2>/dev/null; do
+		[ $SECONDS -lt $until ] || { echo "waited in vain for: $*" >&2; return 1; }
+		sleep 0.01
+	done
+}
+
+# stages CMD [CMD...]: runs them as a pipeline, each a piece of shell.
+# $STATUS: their exit codes; $T/errors: what they said on stderr.  Never fails.
+stages() {
+	local line='' command
+	for command; do
+		line+="${line:+ | }{ $command; } 2>>errors"
+	done
+	: >errors
+	echo timeout >status
+	timeout -k 1 "${STAGES_TIMEOUT:-30}" \
+		bash -c "$line"'; echo "${PIPESTATUS[*]}" >status' || :
+	STATUS=$(cat status)
+}
+
+# state_of PID: the letters of all its threads' states, without repeats.
+state_of() { sed 's/.*) \(.\).*/\1/' "/proc/$1"/task/*/stat 2>/dev/null | sort -u | tr -d '\n'; }
+
+# runs PID: no thread of it is stopped or traced.
+runs() { [ -e "/proc/$1/stat" ] && [[ $(state_of "$1") != *[tT]* ]] && grep -q '^TracerPid:	0$' "/proc/$1/status"; }
