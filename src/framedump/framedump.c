@@ -90,9 +90,11 @@ static enum frame_status show_all(struct stream_reader *in, struct shown *shown,
 		if (how == SHOW_FRAMES)
 			show_frame(in, &frame);
 	}
-	if (status == FRAME_END && how == SHOW_FRAMES)
+	if (status != FRAME_END)
+		return status;
+	if (how == SHOW_FRAMES)
 		show_end(in);
-	return status;
+	return stream_finish(in);
 }
 
 static int verdict(const struct stream_reader *in, enum frame_status status)

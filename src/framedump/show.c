@@ -40,8 +40,8 @@ static void show_hello(const Pagestream__Hello *hello)
 	show_text("host", &hello->host);
 	show_id("boot", &hello->boot_id);
 	show_id("session", &hello->session);
-	printf(" keeper=%s thaw=%d", *hello->keeper ? hello->keeper : "-",
-	       hello->thaw);
+	printf(" keeper=%s leased=%d", *hello->keeper ? hello->keeper : "-",
+	       hello->leased);
 	show_text("writer", &hello->writer);
 	putchar('\n');
 }

@@ -34,20 +34,17 @@ static void parse_options(int argc, char **argv)
 		option_misused(&tool, "thaw takes no arguments");
 }
 
-/* Marks HELLO, so that memread knows that it is not the releaser. */
 static void greet(struct stage *stage, struct releaser *releaser)
 {
-	Pagestream__Hello *hello = stage->in.hello;
+	const Pagestream__Hello *hello = stage->in.hello;
 
 	releaser_need_live(hello, "thaw");
 	if (hello->mode == PAGESTREAM__MODE__CONSISTENT)
 		die(EXIT_USAGE, "in a consistent copy memread releases the "
 				"target, after its last read: leave thaw out");
-	if (hello->thaw)
-		die(EXIT_USAGE, "there is a thaw to the left already");
-	hello->thaw = 1;
-	stage_control(stage, KIND_HELLO, 0, &hello->base);
-	releaser_take(releaser, hello);
+	if (hello->leased)
+		die(EXIT_USAGE, "another stage to the left releases already");
+	releaser_greet(releaser, stage);
 }
 
 static void release(struct stage *stage, struct releaser *releaser,

@@ -274,6 +274,7 @@ int main(int argc, char **argv)
 	self.began_ns = clock_ns();
 	while (stage_next(&self.stage, &frame))
 		take(&self, &frame);
+	stage_finish(&self.stage);
 	judge(&self);
 	tasks_finish(&self.tasks, &self.stage);
 	write_summary(&self);

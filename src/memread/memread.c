@@ -98,9 +98,10 @@ static void greet(struct memread *self)
 	self->consistent = hello->mode == PAGESTREAM__MODE__CONSISTENT;
 	copy_begin(&self->copy, &self->stage, self->options.digest);
 	self->copy.strict = self->consistent;
-	stage_control(&self->stage, KIND_HELLO, 0, &hello->base);
-	if (!hello->thaw)
-		releaser_take(&self->releaser, hello);
+	if (hello->leased)
+		stage_control(&self->stage, KIND_HELLO, 0, &hello->base);
+	else
+		releaser_greet(&self->releaser, &self->stage);
 }
 
 static void add_task(struct memread *self, const struct frame *frame)

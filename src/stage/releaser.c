@@ -28,8 +28,12 @@ void releaser_need_live(const Pagestream__Hello *hello, const char *what)
 		    what);
 }
 
-void releaser_take(struct releaser *releaser, const Pagestream__Hello *hello)
+void releaser_greet(struct releaser *releaser, struct stage *stage)
 {
+	Pagestream__Hello *hello = stage->in.hello;
+
+	hello->leased = 1;
+	stage_control(stage, KIND_HELLO, 0, &hello->base);
 	releaser->lease = lease_take(hello->keeper);
 	if (releaser->lease < 0 && errno == EBUSY)
 		die(EXIT_USAGE, "another stage releases already: only one "

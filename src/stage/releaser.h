@@ -17,7 +17,11 @@ struct releaser {
 /* Dies when the stream was never stopped or comes from another machine. */
 void releaser_need_live(const Pagestream__Hello *hello, const char *what);
 
-void releaser_take(struct releaser *releaser, const Pagestream__Hello *hello);
+/*
+ * Passes HELLO on, with the mark that tells the stages to the right that the
+ * lease is taken, and takes it.
+ */
+void releaser_greet(struct releaser *releaser, struct stage *stage);
 
 /* Lets the target run and writes THAWED, which repeats release. */
 void releaser_thaw(struct releaser *releaser, struct stage *stage,

@@ -165,12 +165,24 @@ void stage_pages(struct stage *stage, const struct pages *pages)
 	written(stream_pages(&stage->out, pages));
 }
 
+void stage_finish(struct stage *stage)
+{
+	enum frame_status status = stream_finish(&stage->in);
+
+	if (status != FRAME_END)
+		die_of(&stage->in, status);
+}
+
 void stage_end(struct stage *stage, Pagestream__End *end)
 {
+	if (!stage->end_first)
+		stage_finish(stage);
 	end->stage = stage->id;
 	written(stream_end(&stage->out, &stage->in, end));
 	if (close(STDOUT_FILENO) < 0)
 		die_errno(EXIT_SYSTEM, "cannot write the stream");
+	if (stage->end_first)
+		stage_finish(stage);
 }
 
 void stage_misplaced(const char *what)

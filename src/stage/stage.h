@@ -14,6 +14,7 @@
 
 struct stage {
 	enum _Pagestream__Stage id;
+	bool end_first; /* see stage_end() */
 	struct stream_reader in;
 	struct stream_writer out;
 };
@@ -33,7 +34,7 @@ void stage_prepare(enum stage_side sides);
 void stage_begin(struct stage *stage, enum _Pagestream__Stage id,
 		 enum stage_side sides);
 
-/* The next frame; false behind END and end of file (see in.end). */
+/* The next frame; false at END (see in.end). */
 bool stage_next(struct stage *stage, struct frame *frame);
 
 /* The message of a control frame; the caller frees it by control_free(). */
@@ -48,7 +49,14 @@ void stage_runs(struct stage *stage, uint32_t subject, const struct run *runs,
 		uint32_t nr);
 void stage_pages(struct stage *stage, const struct pages *pages);
 
-/* Our own END, with what the END before said of tasks; then closes 1. */
+/* Dies when there is more behind END; waits for the end of file. */
+void stage_finish(struct stage *stage);
+
+/*
+ * stage_finish(), then our own END; closes 1.  With end_first the other way
+ * round: while the stage to the left is a keeper that only our END will have
+ * released, its end of file must not be waited for.
+ */
 void stage_end(struct stage *stage, Pagestream__End *end);
 
 /* Dies for a stream that lacks, or has already passed, another stage. */

@@ -132,7 +132,7 @@ static enum frame_status take_end(struct stream_reader *reader,
 	if (!subjects_are_known(reader, end->gone, end->n_gone) ||
 	    !subjects_are_known(reader, end->async_io, end->n_async_io))
 		return bad(reader, "END that names a task that is not there");
-	return frame_finish(&reader->frames);
+	return FRAME_END;
 }
 
 /* Where the stream is behind a frame of this kind; PLACE_START: not allowed. */
@@ -209,4 +209,9 @@ enum frame_status stream_next(struct stream_reader *reader, struct frame *frame)
 	status = take_content(reader, frame, place);
 	reader->place = place;
 	return status;
+}
+
+enum frame_status stream_finish(struct stream_reader *reader)
+{
+	return frame_finish(&reader->frames);
 }

@@ -42,11 +42,17 @@ int stream_reader_init(struct stream_reader *reader, int in, int out);
 void stream_reader_release(struct stream_reader *reader);
 
 /*
- * FRAME_OK with a frame; FRAME_END behind END and end of file (the END
- * message is in reader->end; its frame is never handed out).
+ * FRAME_OK with a frame; FRAME_END at END (its message is in reader->end; its
+ * frame is never handed out).
  */
 enum frame_status stream_next(struct stream_reader *reader,
 			      struct frame *frame);
+
+/*
+ * Behind END: FRAME_END at end of file, FRAME_BAD for more bytes.  This waits
+ * for the writer to close, which a keeper does only once it is released.
+ */
+enum frame_status stream_finish(struct stream_reader *reader);
 
 /* What is wrong with a FRAME_BAD stream. */
 const char *stream_why(const struct stream_reader *reader);

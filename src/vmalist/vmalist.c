@@ -99,8 +99,8 @@ static void greet(struct stage *stage, struct listing *listing)
 	const Pagestream__Hello *hello = stage->in.hello;
 
 	releaser_need_live(hello, "vmalist");
-	if (hello->thaw)
-		stage_misplaced("thaw stands before vmalist");
+	if (hello->leased)
+		stage_misplaced("the releaser stands before vmalist");
 	listing_prepare(listing, hello);
 	stage_control(stage, KIND_HELLO, 0, &hello->base);
 	urgent_begin();
@@ -161,6 +161,7 @@ static int finish(struct stage *stage, const struct listing *listing)
 	end.gone = listing->gone;
 	end.n_async_io = listing->nr_async_io;
 	end.async_io = listing->async_io;
+	stage->end_first = listing->consistent;
 	stage_end(stage, &end);
 	if (!listing->named_gone)
 		return EXIT_DONE;

@@ -17,6 +17,7 @@
 #include "image/pagemap_img.h"
 #include "proc/maps.h"
 #include "proc/procfs.h"
+#include "proc/task.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,6 +31,7 @@
 
 struct compare {
 	pid_t pid;
+	pid_t tid; /* a living one: the leader may have exited */
 	int mem;
 	int pagemap;
 	int pages;
@@ -146,7 +148,7 @@ static void check_memory(struct compare *self)
 	const char *at;
 	struct vma vma;
 
-	if (procfs_read(self->pid, 0, "maps", &text) < 0)
+	if (procfs_read(self->pid, self->tid, "maps", &text) < 0)
 		die_errno(EXIT_TARGET, "pid %d", self->pid);
 	at = text.data;
 	while (maps_next(&at, &vma) > 0)
@@ -155,17 +157,35 @@ static void check_memory(struct compare *self)
 	buf_release(&text);
 }
 
+static pid_t living_thread(pid_t pid)
+{
+	struct buf tids = {0};
+	struct task_stat stat;
+	pid_t found = 0;
+
+	task_threads(pid, &tids);
+	for (size_t i = 0; i < tids.size / sizeof(pid_t); i++) {
+		pid_t tid = ((const pid_t *)tids.data)[i];
+
+		if (task_stat(pid, tid, &stat) == 0 && stat.state != 'Z')
+			found = tid;
+	}
+	buf_release(&tids);
+	return found;
+}
+
 static void open_all(struct compare *self, const char *path, uint32_t id)
 {
 	int dir = open(path, O_RDONLY | O_DIRECTORY);
 	struct stat stat;
 	char name[32];
 
+	self->tid = living_thread(self->pid);
 	self->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	self->image_page = malloc(self->page_size);
 	self->memory_page = malloc(self->page_size);
-	self->mem = procfs_open(self->pid, 0, "mem");
-	self->pagemap = procfs_open(self->pid, 0, "pagemap");
+	self->mem = procfs_open(self->pid, self->tid, "mem");
+	self->pagemap = procfs_open(self->pid, self->tid, "pagemap");
 	if (dir < 0 || self->mem < 0 || self->pagemap < 0 ||
 	    faccessat(dir, "inventory.img", R_OK, 0) < 0)
 		die_errno(EXIT_SYSTEM, "pid %d, %s", self->pid, path);

@@ -24,7 +24,8 @@ lib_teardown() {
 		kill -CONT "$pid" 2>/dev/null || :
 		kill -KILL "$pid" 2>/dev/null || :
 	done
-	wait 2>/dev/null || :
+	# by pid: a bare wait would wait for the timer of bats itself
+	[ ${#VICTIMS[@]} = 0 ] || wait "${VICTIMS[@]}" 2>/dev/null || :
 	cd / || return 1
 	rm -rf "$T"
 }

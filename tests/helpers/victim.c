@@ -2,9 +2,9 @@
 /*
  * victim [KIND[=SIZE|=N|=TEXT]]...   the process that the tests copy.
  *
- * Makes each KIND (table `kinds`), prints "KIND START END" in hex
- * for each and "ready PID", then obeys one-letter commands on stdin (obey), one
- * answer line each, until EOF. Every page it writes is stamped (stamp.h).
+ * Makes each KIND (table `kinds`), prints "KIND START END" in hex for each and
+ * "ready PID", then obeys one-letter commands on stdin (obey), one answer line
+ * each, until EOF. Every page it writes is stamped (stamp.h).
  * It dies with the thread that started it: not from a subshell that ends.
  */
 #include <alloca.h>
@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stamp.h"
+#include "region.h"
 
 #define ANON    (MAP_PRIVATE | MAP_ANONYMOUS)
 #define HUGETLB (ANON | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT)
@@ -113,12 +113,10 @@ static void *spin_run(void *unused)
 {
 	for (uint64_t now, last = now_ns();; last = now) {
 		now = now_ns();
-		if (beat->reset) {
-			beat->max_gap_ns = 0;
-			beat->reset = 0;
-		} else if (now - last > beat->max_gap_ns) {
+		if (beat->reset)
+			beat->reset = beat->max_gap_ns = 0;
+		else if (now - last > beat->max_gap_ns)
 			beat->max_gap_ns = now - last;
-		}
 		beat->counter++;
 	}
 	return unused;
@@ -137,8 +135,10 @@ static void *mutate_run(void *k)
 		pthread_rwlock_rdlock(&calm);
 		if (r->pages[i].state != PAGE_STAMPED || r->prot != RW)
 			continue;
-		beat->wrong_pages += !region_page_right(r, i);
-		region_stamp(r, i);
+		if (region_page_right(r, i))
+			region_stamp(r, i);
+		else
+			beat->wrong_pages++;
 	}
 	return NULL;
 }
@@ -246,7 +246,7 @@ static struct region *region_make(const struct kind *k, size_t number)
 		return NULL;
 	}
 	close(r->fd);
-	if (region_close(r))
+	if (region_protect(r))
 		err(1, "%s", k->name);
 	nr_regions++;
 	return r;
@@ -269,6 +269,8 @@ static pid_t child_fork(void)
 {
 	pid_t parent = getpid(), child = fork();
 
+	if (child < 0)
+		err(1, "fork");
 	if (child)
 		return child;
 	process_protect();
@@ -359,7 +361,6 @@ static int answer(uint64_t number)
 static int obey(char letter, struct region *r, char **words)
 {
 	size_t first = 0, count = words[0] ? 1 : r ? r->bytes / page_size : 0;
-	pid_t child;
 
 	switch (letter) {
 	case 'c':
@@ -372,7 +373,7 @@ static int obey(char letter, struct region *r, char **words)
 		return letter == 'd' ? region_restamp(r, first)
 				     : region_unmap(r, first, count);
 	case 'p': /* KIND none|r|rw */
-		return region_protect(r, words[0]);
+		return region_set_prot(r, words[0]);
 	case 'm': /* KIND */
 		return region_drop(r);
 	case 'z': /* KIND */
@@ -380,8 +381,7 @@ static int obey(char letter, struct region *r, char **words)
 	case 'w':
 		return page_out_all();
 	case 'f':
-		child = child_fork();
-		return child < 0 ? -1 : answer((uint64_t)child);
+		return answer((uint64_t)child_fork());
 	case 'g':
 		return answer(atomic_exchange(&beat->max_gap_ns, 0));
 	case 'n':
