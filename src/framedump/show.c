@@ -50,9 +50,10 @@ static void show_task(const Pagestream__Task *task)
 {
 	printf(" pid=%" PRIu32 " ns_pid=%" PRIu32 " parent=%" PRIu32
 	       " start=%" PRIu64 " uid=%" PRIu32 " resident=%" PRIu64
-	       " living=%" PRIu32 " named=%d",
+	       " living=%" PRIu32 " named=%d start_stack=0x%" PRIx64,
 	       task->pid, task->ns_pid, task->parent, task->start_time,
-	       task->uid, task->resident_pages, task->living_tid, task->named);
+	       task->uid, task->resident_pages, task->living_tid, task->named,
+	       task->start_stack);
 	show_text("name", &task->name);
 	putchar('\n');
 	for (size_t i = 0; i < task->n_threads; i++)
@@ -62,32 +63,31 @@ static void show_task(const Pagestream__Task *task)
 		       task->threads[i]->sp);
 }
 
-static const char *tracking_name(Pagestream__Tracking tracking)
+/* The name of a number, or the number: a newer writer may know more. */
+static void show_named(const char *label, int number, const char *const *names,
+		       int nr)
 {
-	if (tracking == PAGESTREAM__TRACKING__TRACK_UFFD)
-		return "uffd";
-	if (tracking == PAGESTREAM__TRACKING__TRACK_SOFT_DIRTY)
-		return "soft-dirty";
-	return "none";
+	if (number >= 0 && number < nr)
+		printf(" %s=%s", label, names[number]);
+	else
+		printf(" %s=%d", label, number);
 }
 
-static const char *scan_name(Pagestream__Scan scan)
-{
-	if (scan == PAGESTREAM__SCAN__SCAN_IOCTL)
-		return "scan";
-	if (scan == PAGESTREAM__SCAN__SCAN_PAGEMAP)
-		return "pagemap";
-	return "none";
-}
+static const char *const trackings[] = {"none", "uffd", "soft-dirty"};
+static const char *const scans[] = {"none", "scan", "pagemap"};
+static const char *const outcomes[] = {"whole", "gone"};
+static const char *const stages[] = {"none",    "freeze",  "vmalist", "thaw",
+				     "memread", "imgread", "other"};
 
 static void show_release(const Pagestream__Release *release)
 {
-	printf(" tracking=%s base=%" PRIu64 " generation=%" PRIu64
-	       " uptime_us=%" PRIu64 " clk_tck=%" PRIu32 " scan=%s"
-	       " stopped_ns=%" PRIu64,
-	       tracking_name(release->tracking), release->base_generation,
-	       release->generation, release->uptime_us, release->clk_tck,
-	       scan_name(release->scan), release->stopped_ns);
+	show_named("tracking", (int)release->tracking, trackings, 3);
+	printf(" base=%" PRIu64 " generation=%" PRIu64 " uptime_us=%" PRIu64
+	       " clk_tck=%" PRIu32,
+	       release->base_generation, release->generation,
+	       release->uptime_us, release->clk_tck);
+	show_named("scan", (int)release->scan, scans, 3);
+	printf(" stopped_ns=%" PRIu64, release->stopped_ns);
 	if (release->tracker.len)
 		show_id("tracker", &release->tracker);
 	putchar('\n');
@@ -152,24 +152,21 @@ static void show_runs(const struct stream_reader *in, const struct frame *frame)
 	}
 }
 
-static void show_message(const struct frame *frame)
+static void show_message(uint16_t kind, const ProtobufCMessage *message)
 {
-	ProtobufCMessage *message = control_decode(frame);
-
-	switch (frame->kind) {
+	switch (kind) {
 	case KIND_HELLO:
-		show_hello((Pagestream__Hello *)message);
+		show_hello((const Pagestream__Hello *)message);
 		break;
 	case KIND_TASK:
-		show_task((Pagestream__Task *)message);
+		show_task((const Pagestream__Task *)message);
 		break;
 	case KIND_VMAS:
-		show_vmas((Pagestream__Vmas *)message);
+		show_vmas((const Pagestream__Vmas *)message);
 		break;
 	default:
-		show_release((Pagestream__Release *)message);
+		show_release((const Pagestream__Release *)message);
 	}
-	control_free(message);
 }
 
 void show_frame(const struct stream_reader *in, const struct frame *frame)
@@ -184,7 +181,9 @@ void show_frame(const struct stream_reader *in, const struct frame *frame)
 	else if (frame->kind == KIND_RUNS || frame->kind == KIND_PAGES)
 		show_runs(in, frame);
 	else
-		show_message(frame);
+		show_message(frame->kind, frame->kind == KIND_HELLO
+						  ? &in->hello->base
+						  : in->message);
 }
 
 static void show_totals(const char *label, const Pagestream__Totals *totals)
@@ -211,17 +210,12 @@ static void show_subjects(const char *label, const uint32_t *subjects,
 
 void show_end(const struct stream_reader *in)
 {
-	static const char *const stages[] = {"none", "freeze",  "vmalist",
-					     "thaw", "memread", "imgread",
-					     "other"};
 	const Pagestream__End *end = in->end;
 
-	printf("END stage=%s outcome=%s heads_crc=%08" PRIx32,
-	       end->stage >= 0 && end->stage <= PAGESTREAM__STAGE__OTHER
-		       ? stages[end->stage]
-		       : "unknown",
-	       end->outcome == PAGESTREAM__OUTCOME__WHOLE ? "whole" : "gone",
-	       end->heads_crc);
+	printf("END");
+	show_named("stage", (int)end->stage, stages, 7);
+	show_named("outcome", (int)end->outcome, outcomes, 2);
+	printf(" heads_crc=%08" PRIx32, end->heads_crc);
 	show_subjects("gone", end->gone, end->n_gone);
 	show_subjects("async_io", end->async_io, end->n_async_io);
 	putchar('\n');
@@ -230,26 +224,19 @@ void show_end(const struct stream_reader *in)
 		show_totals("before", end->before);
 }
 
-bool show_count(struct shown *shown, const struct frame *frame)
+void show_count(struct shown *shown, const struct stream_reader *in,
+		const struct frame *frame)
 {
-	ProtobufCMessage *message;
+	const ProtobufCMessage *message = in->message;
 
-	if (frame->kind == KIND_RUNS || frame->kind == KIND_PAGES ||
-	    frame_is_skippable(frame->kind))
-		return true;
-	message = control_decode(frame);
-	if (!message)
-		return false;
 	if (frame->kind == KIND_VMAS)
-		shown->mappings += ((Pagestream__Vmas *)message)->n_vmas;
+		shown->mappings += ((const Pagestream__Vmas *)message)->n_vmas;
 	else if (frame->kind == KIND_TASK)
 		shown->resident_pages +=
-			((Pagestream__Task *)message)->resident_pages;
+			((const Pagestream__Task *)message)->resident_pages;
 	else if (frame->kind == KIND_THAWED)
 		shown->stopped_ns =
-			((Pagestream__Release *)message)->stopped_ns;
-	control_free(message);
-	return true;
+			((const Pagestream__Release *)message)->stopped_ns;
 }
 
 /* Behind vmalist, PRESENT pages are those that would be sent. */

@@ -15,8 +15,8 @@ struct shown {
 	uint64_t stopped_ns;
 };
 
-/* false for a control frame whose message makes no sense. */
-bool show_count(struct shown *shown, const struct frame *frame);
+void show_count(struct shown *shown, const struct stream_reader *in,
+		const struct frame *frame);
 
 void show_frame(const struct stream_reader *in, const struct frame *frame);
 void show_end(const struct stream_reader *in);

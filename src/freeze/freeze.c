@@ -251,6 +251,7 @@ static void tell_task(struct keeper *keeper, struct stream_writer *writer,
 	out.resident_pages = task->stat.resident_pages;
 	out.living_tid = (uint32_t)seize_living(task)->tid;
 	out.named = task->named;
+	out.start_stack = task->stat.start_stack;
 	appended(keeper, stream_append(writer, KIND_TASK, subject, &out.base,
 				       &keeper->pending));
 }

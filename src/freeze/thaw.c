@@ -47,14 +47,12 @@ static void greet(struct stage *stage, struct releaser *releaser)
 	releaser_greet(releaser, stage);
 }
 
-static void release(struct stage *stage, struct releaser *releaser,
-		    const struct frame *frame)
+static void release(struct stage *stage, struct releaser *releaser)
 {
-	Pagestream__Release *release = stage_decode(stage, frame);
+	Pagestream__Release *release = (Pagestream__Release *)stage->in.message;
 
 	releaser_thaw(releaser, stage, release);
 	detail("stopped for %s", num_time(releaser->stopped_ns).text);
-	control_free(&release->base);
 }
 
 /* What END said of tasks goes on in ours. */
@@ -86,7 +84,7 @@ int main(int argc, char **argv)
 		if (frame.kind == KIND_HELLO)
 			greet(&stage, &releaser);
 		else if (frame.kind == KIND_RELEASE)
-			release(&stage, &releaser, &frame);
+			release(&stage, &releaser);
 		else if (frame.kind == KIND_THAWED || frame.kind == KIND_PAGES)
 			stage_misplaced("the target was released before thaw");
 		else

@@ -140,23 +140,23 @@ static void keep(struct imgwrite *self, const struct frame *frame)
 		die_errno(EXIT_SYSTEM, "cannot write pagepipe.head");
 }
 
-static void add_task(struct imgwrite *self, const struct frame *frame)
+static void add_task(struct imgwrite *self)
 {
-	Pagestream__Task *task = stage_decode(&self->stage, frame);
+	const Pagestream__Task *task =
+		(Pagestream__Task *)self->stage.in.message;
 
 	tasks_add(&self->tasks, task);
 	self->progress.expected += task->resident_pages;
-	control_free(&task->base);
 }
 
-static void note_release(struct imgwrite *self, const struct frame *frame)
+static void note_release(struct imgwrite *self)
 {
-	Pagestream__Release *release = stage_decode(&self->stage, frame);
+	const Pagestream__Release *release =
+		(Pagestream__Release *)self->stage.in.message;
 
 	self->released = true;
 	self->uptime_us = release->uptime_us;
 	self->stopped_ns = release->stopped_ns;
-	control_free(&release->base);
 }
 
 static void take(struct imgwrite *self, const struct frame *frame)
@@ -167,11 +167,11 @@ static void take(struct imgwrite *self, const struct frame *frame)
 			       false);
 		break;
 	case KIND_TASK:
-		add_task(self, frame);
+		add_task(self);
 		break;
 	case KIND_RELEASE:
 	case KIND_THAWED:
-		note_release(self, frame);
+		note_release(self);
 		break;
 	case KIND_VMAS:
 		break;

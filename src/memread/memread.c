@@ -106,10 +106,10 @@ static void greet(struct memread *self)
 
 static void add_task(struct memread *self, const struct frame *frame)
 {
-	Pagestream__Task *task = stage_decode(&self->stage, frame);
+	const Pagestream__Task *task =
+		(Pagestream__Task *)self->stage.in.message;
 
 	sources_add(&self->sources, task, self->options.method);
-	control_free(&task->base);
 	stage_pass(&self->stage, frame);
 }
 
@@ -121,26 +121,27 @@ static void beat(void *self)
 /* A pre-dump's target runs from here on, a consistent copy's stays. */
 static void release(struct memread *self, const struct frame *frame)
 {
-	Pagestream__Release *message = stage_decode(&self->stage, frame);
+	Pagestream__Release *message =
+		(Pagestream__Release *)self->stage.in.message;
 
 	if (self->consistent) {
 		self->release = message;
+		self->stage.in.message = NULL; /* ours now */
 		self->copy.beat = beat;
 		self->copy.beat_of = self;
 		stage_pass(&self->stage, frame);
 		return;
 	}
 	releaser_thaw(&self->releaser, &self->stage, message);
-	control_free(&message->base);
 }
 
 /* thaw has done it; how long it took is only for our own last line. */
 static void pass_thawed(struct memread *self, const struct frame *frame)
 {
-	Pagestream__Release *message = stage_decode(&self->stage, frame);
+	Pagestream__Release *message =
+		(Pagestream__Release *)self->stage.in.message;
 
 	self->releaser.stopped_ns = message->stopped_ns;
-	control_free(&message->base);
 	stage_pass(&self->stage, frame);
 }
 

@@ -16,13 +16,33 @@ static struct source *new_source(struct sources *sources)
 	return &sources->all[sources->nr++];
 }
 
+static bool open_through(struct source *source, const Pagestream__Task *task,
+			 pid_t tid)
+{
+	struct mem_owner owner = {
+		.pid = source->pid,
+		.start_time = task->start_time,
+		.start_stack = task->start_stack,
+	};
+
+	if (mem_open(&source->mem, &owner, tid) < 0)
+		return false;
+	source->scan = pagescan_open(source->pid, tid, PAGESCAN_AUTO);
+	if (!source->scan)
+		mem_close(&source->mem);
+	return source->scan;
+}
+
+/* Through any thread: the one that freeze found may have ended meanwhile. */
 static void open_source(struct source *source, const Pagestream__Task *task)
 {
-	pid_t tid = (pid_t)task->living_tid;
+	bool open = open_through(source, task, (pid_t)task->living_tid);
 
-	if (mem_open(&source->mem, source->pid, tid, task->start_time) == 0)
-		source->scan = pagescan_open(source->pid, tid, PAGESCAN_AUTO);
-	if (source->scan)
+	for (size_t i = 0; i < task->n_threads && !open; i++)
+		if (errno == ESRCH || errno == ENOENT)
+			open = open_through(source, task,
+					    (pid_t)task->threads[i]->tid);
+	if (open)
 		return;
 	if (errno == ESRCH || errno == ENOENT)
 		source->gone = true;

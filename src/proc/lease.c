@@ -37,19 +37,36 @@ static int ask(int lease, enum lease_verb verb, struct lease_packet *answer)
 	return -1;
 }
 
-int lease_take(const char *name)
+static int connect_to(const char *name)
 {
 	own_fd int lease = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct lease_packet answer;
 	struct sockaddr_un address;
 	socklen_t size = lease_address(name, &address);
 
 	if (lease < 0 || connect(lease, (struct sockaddr *)&address, size) < 0)
 		return -1;
-	if (ask(lease, LEASE_TAKE, &answer) < 0) {
+	return steal_fd(&lease);
+}
+
+/* A keeper that hangs up without an answer refuses us, unless it has ended. */
+static int hung_up(const char *name)
+{
+	own_fd int again = connect_to(name);
+
+	if (again >= 0)
 		errno = EACCES;
+	return -1;
+}
+
+int lease_take(const char *name)
+{
+	own_fd int lease = connect_to(name);
+	struct lease_packet answer;
+
+	if (lease < 0)
 		return -1;
-	}
+	if (ask(lease, LEASE_TAKE, &answer) < 0)
+		return hung_up(name);
 	if (answer.verb != LEASE_YES) {
 		errno = EBUSY;
 		return -1;

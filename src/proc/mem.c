@@ -8,15 +8,24 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-int mem_open(struct mem *mem, pid_t pid, pid_t tid, uint64_t start_time)
+static bool is_owner(const struct mem_owner *owner, pid_t tid)
 {
-	struct task_stat stat;
+	struct task_stat process;
+	struct task_stat thread; /* a leader that exited has no stack */
 
+	return task_stat(owner->pid, 0, &process) == 0 &&
+	       process.start_time == owner->start_time &&
+	       task_stat(owner->pid, tid, &thread) == 0 &&
+	       (!owner->start_stack || !thread.start_stack ||
+		thread.start_stack == owner->start_stack);
+}
+
+int mem_open(struct mem *mem, const struct mem_owner *owner, pid_t tid)
+{
 	mem->tid = tid;
 	mem->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
-	mem->fd = procfs_open(pid, tid, "mem");
-	if (mem->fd >= 0 && task_stat(pid, 0, &stat) == 0 &&
-	    stat.start_time == start_time)
+	mem->fd = procfs_open(owner->pid, tid, "mem");
+	if (mem->fd >= 0 && is_owner(owner, tid))
 		return 0;
 	if (mem->fd >= 0 || errno == ENOENT)
 		errno = ESRCH;

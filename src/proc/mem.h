@@ -34,11 +34,18 @@ struct mem {
 	enum mem_method method;
 };
 
+/* Which process, and (as far as exec moves its stack) which program in it. */
+struct mem_owner {
+	pid_t pid;
+	uint64_t start_time; /* clock ticks */
+	vaddr_t start_stack; /* 0: not known */
+};
+
 /*
- * Opens the process pid through its living thread tid, if it still is the
- * one that started at start_time.  -1 with errno; ESRCH: it is gone.
+ * Opens the owner's memory through its living thread tid.  -1 with errno;
+ * ESRCH: the thread or the owner is gone, or is another program now.
  */
-int mem_open(struct mem *mem, pid_t pid, pid_t tid, uint64_t start_time);
+int mem_open(struct mem *mem, const struct mem_owner *owner, pid_t tid);
 void mem_close(struct mem *mem);
 
 /*

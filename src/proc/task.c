@@ -47,7 +47,7 @@ static int parse_stat(const char *text, struct task_stat *stat)
 	const char *end = strrchr(text, ')');
 
 	if (!name || !end || end < name || end[1] != ' ' ||
-	    !stat_field(end + 2, 24))
+	    !stat_field(end + 2, 28))
 		return garbled();
 	stat->name_size = (size_t)(end - name - 1);
 	if (stat->name_size > sizeof(stat->name))
@@ -58,6 +58,7 @@ static int parse_stat(const char *text, struct task_stat *stat)
 	stat->kernel_thread = number(stat_field(end + 2, 9)) & PF_KTHREAD;
 	stat->start_time = number(stat_field(end + 2, 22));
 	stat->resident_pages = number(stat_field(end + 2, 24));
+	stat->start_stack = number(stat_field(end + 2, 28));
 	return 0;
 }
 

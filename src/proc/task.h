@@ -23,6 +23,7 @@ struct task_stat {
 	bool kernel_thread;
 	uint64_t start_time; /* clock ticks since boot */
 	uint64_t resident_pages;
+	uint64_t start_stack; /* vaddr; exec moves it; 0: hidden from us */
 };
 
 int task_stat(pid_t pid, pid_t tid, struct task_stat *stat);

@@ -115,17 +115,6 @@ bool stage_next(struct stage *stage, struct frame *frame)
 	die_of(&stage->in, status);
 }
 
-void *stage_decode(struct stage *stage, const struct frame *frame)
-{
-	ProtobufCMessage *message = control_decode(frame);
-
-	if (message)
-		return message;
-	die(EXIT_INPUT,
-	    "bad stream before byte %" PRIu64 ": %s that makes no sense",
-	    stage->in.frames.offset, frame_kind_name(frame->kind));
-}
-
 void stage_body(struct stage *stage, void *data, uint32_t size)
 {
 	enum frame_status status = frame_body(&stage->in.frames, data, size);

@@ -37,9 +37,6 @@ void stage_begin(struct stage *stage, enum _Pagestream__Stage id,
 /* The next frame; false at END (see in.end). */
 bool stage_next(struct stage *stage, struct frame *frame);
 
-/* The message of a control frame; the caller frees it by control_free(). */
-void *stage_decode(struct stage *stage, const struct frame *frame);
-
 void stage_body(struct stage *stage, void *data, uint32_t size);
 
 void stage_pass(struct stage *stage, const struct frame *frame);

@@ -100,6 +100,11 @@ static const ProtobufCMessageDescriptor *descriptor_of(uint16_t kind)
 	}
 }
 
+bool control_is(uint16_t kind)
+{
+	return descriptor_of(kind);
+}
+
 static bool message_is_valid(uint16_t kind, const ProtobufCMessage *message)
 {
 	switch (kind) {

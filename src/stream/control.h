@@ -17,6 +17,8 @@
 /* The message as bytes, in out, which is emptied first; -1 with ENOMEM. */
 int control_encode(const ProtobufCMessage *message, struct buf *out);
 
+bool control_is(uint16_t kind);
+
 /* NULL when the frame's table is not a valid message of its kind. */
 ProtobufCMessage *control_decode(const struct frame *frame);
 

@@ -84,7 +84,7 @@ struct frame_reader {
 	int out;            /* watched for its reader while waiting; -1: not */
 	uint64_t offset;    /* bytes taken, for messages */
 	uint64_t frames;    /* taken, END not counted */
-	uint32_t heads_crc; /* over the heads so far, END's not included */
+	uint32_t heads_crc; /* CRC-32C over their crc fields, without END's */
 	const char *why;
 	bool started;
 	uint8_t magic[FRAME_MAGIC_SIZE]; /* as it came */

@@ -17,6 +17,7 @@ void stream_reader_release(struct stream_reader *reader)
 {
 	frame_reader_release(&reader->frames);
 	free(reader->runs);
+	control_free(reader->message);
 	if (reader->hello)
 		control_free(&reader->hello->base);
 	if (reader->end)
@@ -34,12 +35,11 @@ static enum frame_status bad(struct stream_reader *reader, const char *why)
 	return FRAME_BAD;
 }
 
-static enum frame_status take_hello(struct stream_reader *reader,
-				    const struct frame *frame)
+/* HELLO and END outlive their frames. */
+static enum frame_status take_hello(struct stream_reader *reader)
 {
-	reader->hello = (Pagestream__Hello *)control_decode(frame);
-	if (!reader->hello)
-		return bad(reader, "HELLO that makes no sense");
+	reader->hello = (Pagestream__Hello *)reader->message;
+	reader->message = NULL;
 	if (reader->hello->features_required & ~(uint64_t)FEATURES_KNOWN)
 		return bad(reader, "it needs features of a newer version");
 	return FRAME_OK;
@@ -108,27 +108,46 @@ static bool totals_match(const struct stream_reader *reader)
 	       totals->body_bytes == reader->body_bytes;
 }
 
+/* Ascending, so that none is named twice. */
 static bool subjects_are_known(const struct stream_reader *reader,
 			       const uint32_t *subjects, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)
-		if (subjects[i] >= reader->nr_tasks)
+		if (subjects[i] >= reader->nr_tasks ||
+		    (i && subjects[i] <= subjects[i - 1]))
 			return false;
 	return true;
 }
 
-static enum frame_status take_end(struct stream_reader *reader,
-				  const struct frame *frame)
+static uint64_t pages_of(const Pagestream__Totals *totals)
 {
-	Pagestream__End *end = (Pagestream__End *)control_decode(frame);
+	uint64_t sum =
+		totals->present + totals->zero + totals->parent + totals->lazy;
+
+	for (size_t i = 0; i < totals->n_skipped; i++)
+		sum += totals->skipped[i]->pages;
+	return sum;
+}
+
+/* What memread was asked for came out, as one thing or another. */
+static bool nothing_is_lost(const Pagestream__End *end)
+{
+	return end->stage != PAGESTREAM__STAGE__MEMREAD || !end->before ||
+	       pages_of(end->before) == pages_of(end->totals);
+}
+
+static enum frame_status take_end(struct stream_reader *reader)
+{
+	Pagestream__End *end = (Pagestream__End *)reader->message;
 
 	reader->end = end;
-	if (!end)
-		return bad(reader, "END that makes no sense");
+	reader->message = NULL;
 	if (end->heads_crc != reader->frames.heads_crc)
 		return bad(reader, "a frame is lost, doubled or swapped");
 	if (!totals_match(reader))
 		return bad(reader, "END with other totals than the stream");
+	if (!nothing_is_lost(end))
+		return bad(reader, "pages that were asked for did not come");
 	if (!subjects_are_known(reader, end->gone, end->n_gone) ||
 	    !subjects_are_known(reader, end->async_io, end->n_async_io))
 		return bad(reader, "END that names a task that is not there");
@@ -175,7 +194,7 @@ static enum frame_status take_content(struct stream_reader *reader,
 
 	switch (frame->kind) {
 	case KIND_HELLO:
-		return take_hello(reader, frame);
+		return take_hello(reader);
 	case KIND_TASK:
 		return frame->subject == reader->nr_tasks++
 			       ? FRAME_OK
@@ -190,10 +209,37 @@ static enum frame_status take_content(struct stream_reader *reader,
 		status = take_subject(reader, frame, place);
 		return status == FRAME_OK ? take_runs(reader, frame) : status;
 	case KIND_END:
-		return take_end(reader, frame);
+		return take_end(reader);
 	default:
 		return FRAME_OK;
 	}
+}
+
+static const char *senseless(uint16_t kind)
+{
+	switch (kind) {
+	case KIND_HELLO:
+		return "HELLO that makes no sense";
+	case KIND_TASK:
+		return "TASK that makes no sense";
+	case KIND_VMAS:
+		return "VMAS that makes no sense";
+	case KIND_END:
+		return "END that makes no sense";
+	default:
+		return "RELEASE or THAWED that makes no sense";
+	}
+}
+
+static bool take_message(struct stream_reader *reader,
+			 const struct frame *frame)
+{
+	control_free(reader->message);
+	reader->message = NULL;
+	if (!control_is(frame->kind))
+		return true;
+	reader->message = control_decode(frame);
+	return reader->message;
 }
 
 enum frame_status stream_next(struct stream_reader *reader, struct frame *frame)
@@ -206,6 +252,8 @@ enum frame_status stream_next(struct stream_reader *reader, struct frame *frame)
 	place = place_after(reader, frame->kind);
 	if (place == PLACE_START)
 		return bad(reader, "frames out of order");
+	if (!take_message(reader, frame))
+		return bad(reader, senseless(frame->kind));
 	status = take_content(reader, frame, place);
 	reader->place = place;
 	return status;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * A checked stream: frames as frame_next() gives them, and beyond that the
- * order of kinds, subjects that come one after another, runs that ascend,
- * and an END whose totals and checksum are those of what was read.  Every
- * reading tool sees its input through this.
+ * order of kinds, control messages that make sense, subjects that come one
+ * after another, runs that ascend, and an END whose totals and checksum are
+ * those of what was read.  Every reading tool sees its input through this.
  */
 #ifndef STREAM_READER_H
 #define STREAM_READER_H
@@ -31,9 +31,10 @@ struct stream_reader {
 	vaddr_t low;      /* where the subject's next run may begin */
 	struct tally tally;
 	uint64_t body_bytes;
-	Pagestream__Hello *hello; /* from HELLO on */
-	Pagestream__End *end;     /* from END on */
-	struct run *runs;         /* of the present RUNS or PAGES frame */
+	ProtobufCMessage *message; /* of the present control frame */
+	Pagestream__Hello *hello;  /* from HELLO on */
+	Pagestream__End *end;      /* from END on */
+	struct run *runs;          /* of the present RUNS or PAGES frame */
 	uint32_t nr_runs;
 };
 

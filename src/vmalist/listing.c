@@ -69,10 +69,9 @@ static _Noreturn void die_of_task(pid_t pid)
 	}
 }
 
-void listing_add(struct listing *listing, struct stage *stage,
-		 const struct frame *frame, enum pagescan_method method)
+void listing_add(struct listing *listing, const Pagestream__Task *message,
+		 enum pagescan_method method)
 {
-	Pagestream__Task *message = stage_decode(stage, frame);
 	struct listing_task *task = new_task(listing);
 
 	*task = (struct listing_task){
@@ -88,7 +87,6 @@ void listing_add(struct listing *listing, struct stage *stage,
 	task->scan = pagescan_open(task->pid, task->living_tid, method);
 	if (!task->scan)
 		die_of_task(task->pid);
-	control_free(&message->base);
 }
 
 enum _Pagestream__Scan listing_method(const struct listing *listing)

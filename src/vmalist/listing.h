@@ -36,8 +36,8 @@ struct listing {
 /* Memory that will be needed while the target is stopped. */
 void listing_prepare(struct listing *listing, const Pagestream__Hello *hello);
 
-void listing_add(struct listing *listing, struct stage *stage,
-		 const struct frame *frame, enum pagescan_method method);
+void listing_add(struct listing *listing, const Pagestream__Task *message,
+		 enum pagescan_method method);
 
 enum _Pagestream__Scan listing_method(const struct listing *listing);
 

@@ -115,7 +115,9 @@ static void read_tasks(struct stage *stage, struct listing *listing,
 		if (frame.kind == KIND_HELLO) {
 			greet(stage, listing);
 		} else if (frame.kind == KIND_TASK) {
-			listing_add(listing, stage, &frame, method);
+			listing_add(listing,
+				    (Pagestream__Task *)stage->in.message,
+				    method);
 			stage_pass(stage, &frame);
 		} else if (frame_is_skippable(frame.kind)) {
 			stage_pass(stage, &frame);
