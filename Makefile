@@ -133,6 +133,25 @@ check: need-build
 	@$(MAKE) --no-print-directory -s all helpers
 	@tests/run $(if $T,-t '$T') $(if $F,-f '$F')
 
+# Programs of the bench: bench/NAME.c, built into build/bench/.
+BENCH := $(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c))
+build/bench/%: bench/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+
+bench: need-build
+	@tests/need $$(sed 's/#.*//' bench/NEEDS)
+	@$(MAKE) --no-print-directory -s all helpers $(BENCH)
+	@bench/run
+
+check-fresh: ; @tests/fresh
+
+torture: need-build
+	@tests/need $$(sed 's/#.*//' tests/NEEDS)
+	@$(MAKE) --no-print-directory -s all helpers
+	tests/torture
+
 lint: need-lint
 	@$(MAKE) --no-print-directory -s headers layers
 	clang-format --dry-run --Werror $(HDRS) $(SRCS) $(TESTC)
@@ -157,7 +176,7 @@ clean:
 	rm -rf build bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean need-build need-demo need-lint
+	clean check-fresh torture bench need-build need-demo need-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard build/*/*.d)

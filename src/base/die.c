@@ -75,6 +75,15 @@ void die_errno(enum exit_code code, const char *format, ...)
 	exit(code);
 }
 
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args, 0);
+	va_end(args);
+}
+
 void warn(const char *format, ...)
 {
 	va_list args;

@@ -39,6 +39,8 @@ _Noreturn void die(enum exit_code code, const char *format, ...)
 _Noreturn void die_errno(enum exit_code code, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* An error that is no reason to end at once; not even -q silences it. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Something the user should know; silenced by -q. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Something the user asked to know with -v. */

@@ -99,11 +99,11 @@ static int verdict(const struct stream_reader *in, enum frame_status status)
 	if (status == FRAME_END)
 		return EXIT_DONE;
 	if (status == FRAME_BAD)
-		warn("bad before byte %" PRIu64 ": %s", in->frames.offset,
-		     stream_why(in));
+		complain("bad before byte %" PRIu64 ": %s", in->frames.offset,
+			 stream_why(in));
 	else if (status == FRAME_TRUNCATED)
-		warn("cut short at byte %" PRIu64 ", before its END",
-		     in->frames.offset);
+		complain("cut short at byte %" PRIu64 ", before its END",
+			 in->frames.offset);
 	else
 		die_errno(EXIT_SYSTEM, "cannot read the stream");
 	return EXIT_INPUT;

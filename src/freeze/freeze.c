@@ -32,8 +32,8 @@ static const struct tool tool = {
 	"      --wait TIME       for thaw or memread to ask for the release "
 	"(2s)\n"
 	"      --timeout TIME    for all attempts to stop the target (10s)\n"
-	"      --stall TIME      of a consistent copy without progress (5s)\n"
-	"      --max-stop TIME   the longest stop (10s; consistent: none)\n" COMMON_HELP
+	"      --stall TIME      of a consistent copy without progress (5s; 0: any)\n"
+	"      --max-stop TIME   the longest stop (10s; consistent: any; 0: any)\n" COMMON_HELP
 	"\n"
 	"Times: 250ms, 2s, 1min.  Exit status: 0 done; 1 the target is gone, "
 	"was not\n"
@@ -333,8 +333,8 @@ static _Noreturn void die_of(const struct keeper *keeper)
 		    "nobody to the right releases: no thaw or memread, or a "
 		    "filter before it that holds bytes back (zstd does; put "
 		    "it behind memread); nothing was stopped");
-	case KEEPER_LEASE_LOST:
-		die(EXIT_TARGET, "thaw or memread went away before it released "
+	case KEEPER_LEASE_LOST: /* not our fault: theirs is the code to see */
+		die(EXIT_READER, "thaw or memread went away before it released "
 				 "the target, which runs");
 	case KEEPER_NOT_STOPPED:
 		die_not_stopped(keeper);

@@ -91,6 +91,8 @@ int main(int argc, char **argv)
 			stage_pass(&stage, &frame);
 	}
 	finish(&stage, &releaser);
-	return stage.in.end->outcome == PAGESTREAM__OUTCOME__GONE ? EXIT_TARGET
-								  : EXIT_DONE;
+	if (stage.in.end->outcome == PAGESTREAM__OUTCOME__WHOLE)
+		return EXIT_DONE;
+	complain("the target ended, or called exec");
+	return EXIT_TARGET;
 }

@@ -16,6 +16,10 @@
 #include <unistd.h>
 
 #define SUFFIX_SIZE 7 /* ".XXXXXX" */
+#define IN_PLACE    "pagepipe"
+
+/* The sticky bit, which nobody else gives a directory of his own, marks it. */
+#define TEMPORARY_MODE 01700
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
@@ -105,13 +109,45 @@ static int is_foreign(int dir, const char *name, void *unused)
 static int is_anything(int dir, const char *name, void *unused)
 {
 	(void)dir;
+	(void)name;
 	(void)unused;
-	return !has_form(name, ".pagepipe.", "");
+	return 1;
+}
+
+/* Ours, and nobody's home directory of that name: see TEMPORARY_MODE. */
+static bool is_ours(int fd)
+{
+	struct stat stat;
+
+	return fstat(fd, &stat) == 0 && stat.st_uid == geteuid() &&
+	       (stat.st_mode & 07777) == TEMPORARY_MODE &&
+	       !each_entry(fd, is_foreign, NULL);
+}
+
+/*
+ * Is this the temporary directory of a run that is dead?  A living one holds
+ * a lock.
+ */
+static int remove_stale(int parent, const char *name, void *of)
+{
+	const char *base = of;
+	char prefix[NAME_MAX + 1];
+	own_fd int fd = -1;
+
+	snprintf(prefix, sizeof(prefix), ".%.*s.", NAME_MAX - 2, base);
+	if (strlen(name) != strlen(prefix) + SUFFIX_SIZE - 1 ||
+	    strncmp(name, prefix, strlen(prefix)))
+		return 0;
+	fd = openat(parent, name, OPEN_DIR | O_NOFOLLOW);
+	if (fd >= 0 && is_ours(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		remove_dir(parent, fd, name);
+	return 0;
 }
 
 static enum image_dir_fault check_old(struct image_dir *dir, int old,
 				      bool force)
 {
+	each_entry(old, remove_stale, (void *)IN_PLACE);
 	if (!each_entry(old, is_anything, NULL))
 		return IMAGE_DIR_FINE;
 	if (!force)
@@ -188,33 +224,13 @@ static enum image_dir_fault look(struct image_dir *dir, bool force)
 		close(dir->parent);
 		dir->parent = steal_fd(&old);
 		dir->in_place = true;
-		strcpy(dir->name, "pagepipe");
+		strcpy(dir->name, IN_PLACE);
 		return check_old(dir, dir->parent, force);
 	}
 	return check_old(dir, old, force);
 }
 
-/* --- leftovers --- */
-
-/*
- * Is this the temporary directory of a run that is dead?  A living one holds
- * a lock.
- */
-static int remove_stale(int parent, const char *name, void *of)
-{
-	const struct image_dir *dir = of;
-	char prefix[NAME_MAX + 1];
-	own_fd int fd = -1;
-
-	snprintf(prefix, sizeof(prefix), ".%.*s.", NAME_MAX - 2, dir->name);
-	if (strlen(name) != strlen(prefix) + SUFFIX_SIZE - 1 ||
-	    strncmp(name, prefix, strlen(prefix)))
-		return 0;
-	fd = openat(parent, name, OPEN_DIR | O_NOFOLLOW);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		remove_dir(parent, fd, name);
-	return 0;
-}
+/* --- the temporary directory --- */
 
 static int make_temporary(struct image_dir *dir)
 {
@@ -229,7 +245,7 @@ static int make_temporary(struct image_dir *dir)
 	for (size_t i = 0; i < sizeof(random); i++)
 		dir->temporary[n++] = letters[random[i] % 32];
 	dir->temporary[n] = 0;
-	return mkdirat(dir->parent, dir->temporary, 0700);
+	return mkdirat(dir->parent, dir->temporary, TEMPORARY_MODE);
 }
 
 /* Between mkdir and flock another run may take it for a leftover. */
@@ -258,7 +274,7 @@ enum image_dir_fault image_dir_create(struct image_dir *dir, const char *path,
 		fault = look(dir, force);
 	if (fault != IMAGE_DIR_FINE)
 		return fault;
-	each_entry(dir->parent, remove_stale, dir);
+	each_entry(dir->parent, remove_stale, dir->name);
 	for (int attempts = 0; attempts < 8; attempts++) {
 		if (make_temporary(dir) == 0 && lock_temporary(dir) == 0) {
 			dir->open = true;
@@ -347,7 +363,7 @@ int image_dir_commit(struct image_dir *dir)
 {
 	int result;
 
-	if (fsync(dir->fd) < 0)
+	if (fchmod(dir->fd, 0700) < 0 || fsync(dir->fd) < 0)
 		return -1;
 	result = dir->in_place ? commit_in_place(dir) : commit_by_rename(dir);
 	if (result == 0)

@@ -84,8 +84,13 @@ static void undo_on_signals(void)
 		.sa_flags = (int)SA_RESETHAND,
 	};
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		sigaction(numbers[i], &action, NULL);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		struct sigaction before;
+
+		sigaction(numbers[i], &action, &before);
+		if (before.sa_handler == SIG_IGN) /* as nohup does */
+			sigaction(numbers[i], &before, NULL);
+	}
 	atexit(undo);
 }
 
@@ -159,12 +164,22 @@ static void note_release(struct imgwrite *self)
 	self->stopped_ns = release->stopped_ns;
 }
 
+/* Not in a consistent copy, whose target may be the terminal, and is stopped.
+ */
+static void begin_progress(struct imgwrite *self)
+{
+	const Pagestream__Hello *hello = self->stage.in.hello;
+
+	progress_begin(&self->progress, hello->page_size, false);
+	if (hello->mode == PAGESTREAM__MODE__CONSISTENT)
+		self->progress.on = false;
+}
+
 static void take(struct imgwrite *self, const struct frame *frame)
 {
 	switch (frame->kind) {
 	case KIND_HELLO:
-		progress_begin(&self->progress, self->stage.in.hello->page_size,
-			       false);
+		begin_progress(self);
 		break;
 	case KIND_TASK:
 		add_task(self);
@@ -255,7 +270,9 @@ static void tell(const struct imgwrite *self)
 	progress_end((struct progress *)&self->progress, tally->present);
 	detail("%s: %u processes, %" PRIu64 " pages (%s), %" PRIu64
 	       " of them zeros, %" PRIu64 " skipped; stopped for %s",
-	       self->options.path, self->tasks.nr, self->tasks.nr_written,
+	       self->options.path,
+	       self->tasks.nr - (uint32_t)self->stage.in.end->n_gone,
+	       self->tasks.nr_written,
 	       num_bytes(self->tasks.nr_written * page_size).text, tally->zero,
 	       tally_skipped(tally), num_time(self->stopped_ns).text);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "proc/lease.h"
+#include "proc/urgent.h"
 #include "stage/options.h"
 #include "stage/progress.h"
 #include "stage/releaser.h"
@@ -129,6 +130,7 @@ static void release(struct memread *self, const struct frame *frame)
 		self->stage.in.message = NULL; /* ours now */
 		self->copy.beat = beat;
 		self->copy.beat_of = self;
+		urgent_end(); /* the reading is no matter of microseconds */
 		stage_pass(&self->stage, frame);
 		return;
 	}
@@ -153,6 +155,7 @@ static void begin_reading(struct memread *self, const struct frame *frame)
 		pass_thawed(self, frame);
 	self->released = true;
 	self->began_ns = clock_ns();
+	sources_mind_userfaultfd(&self->sources);
 	progress_begin(&self->progress, self->copy.page_size, true);
 	self->progress.on &= !self->consistent;
 	self->progress.expected = self->sources.resident_pages;
@@ -264,7 +267,7 @@ static int finish(struct memread *self)
 	tell(self);
 	if (end.outcome == PAGESTREAM__OUTCOME__WHOLE)
 		return EXIT_DONE;
-	warn("the target ended, or called exec, while it was copied");
+	complain("the target ended, or called exec, while it was copied");
 	return EXIT_TARGET;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "memread/source.h"
 
+#include "proc/task.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -30,6 +32,7 @@ static bool open_through(struct source *source, const Pagestream__Task *task,
 	source->scan = pagescan_open(source->pid, tid, PAGESCAN_AUTO);
 	if (!source->scan)
 		mem_close(&source->mem);
+	source->tid = tid;
 	return source->scan;
 }
 
@@ -71,4 +74,21 @@ void sources_add(struct sources *sources, const Pagestream__Task *task,
 	open_source(source, task);
 	source->mem.method = method;
 	sources->resident_pages += task->resident_pages;
+}
+
+/*
+ * A page that the target has dropped from under its own userfaultfd makes
+ * process_vm_readv(2) wait for whoever serves it; /proc/PID/mem fails at once
+ * (Linux 6.18, tried).
+ */
+void sources_mind_userfaultfd(struct sources *sources)
+{
+	for (uint32_t i = 0; i < sources->nr; i++) {
+		struct source *source = &sources->all[i];
+
+		if (source->mem.method == MEM_AUTO && !source->gone &&
+		    task_has_descriptor(source->pid, source->tid,
+					"anon_inode:[userfaultfd]") > 0)
+			source->mem.method = MEM_FILE;
+	}
 }

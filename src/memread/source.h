@@ -13,6 +13,7 @@
 
 struct source {
 	pid_t pid;
+	pid_t tid; /* a living one */
 	bool named;
 	bool gone;
 	struct mem mem;
@@ -28,5 +29,8 @@ struct sources {
 
 void sources_add(struct sources *sources, const Pagestream__Task *task,
 		 enum mem_method method);
+
+/* Once they run, or are to be read: how must each be read? */
+void sources_mind_userfaultfd(struct sources *sources);
 
 #endif

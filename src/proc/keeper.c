@@ -22,6 +22,15 @@
 #define FIRST_ATTEMPT_NS (20 * MS_NS)
 #define LAST_ATTEMPT_NS  (640 * MS_NS) /* must stay under DEADMAN_NS */
 
+/* As nohup does; once blocked, an ignored signal would be seen after all. */
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return sigaction(number, NULL, &action) == 0 &&
+	       action.sa_handler == SIG_IGN;
+}
+
 static void signals_of_interest(sigset_t *set)
 {
 	static const int numbers[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
@@ -29,15 +38,16 @@ static void signals_of_interest(sigset_t *set)
 
 	sigemptyset(set);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		sigaddset(set, numbers[i]);
+		if (!is_ignored(numbers[i]))
+			sigaddset(set, numbers[i]);
 }
 
 static int open_signals(struct keeper *keeper)
 {
 	sigset_t set;
 
-	signals_of_interest(&set);
 	signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would hide stops */
+	signals_of_interest(&set);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -1;
 	keeper->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

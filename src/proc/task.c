@@ -171,6 +171,29 @@ int task_children(pid_t pid, pid_t tid, struct buf *out)
 	return result;
 }
 
+int task_has_descriptor(pid_t pid, pid_t tid, const char *link)
+{
+	char target[64];
+	char path[64];
+	struct dirent *entry;
+	int found = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while (!found && (entry = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target,
+				       sizeof(target) - 1);
+
+		target[n < 0 ? 0 : n] = 0;
+		found = !strcmp(target, link);
+	}
+	closedir(dir);
+	return found;
+}
+
 /* proc_task_getattr() in fs/proc/base.c adds the threads to the links. */
 long task_nr_threads(pid_t pid)
 {

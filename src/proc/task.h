@@ -42,6 +42,12 @@ int task_status(pid_t pid, pid_t tid, struct task_status *status);
 int task_threads(pid_t pid, struct buf *out);
 int task_children(pid_t pid, pid_t tid, struct buf *out);
 
+/*
+ * Has it a descriptor whose link in /proc/PID/fd reads so, such as
+ * "anon_inode:[io_uring]"?  Through a living thread; 1, 0, or -1 with errno.
+ */
+int task_has_descriptor(pid_t pid, pid_t tid, const char *link);
+
 /* How many threads the process has, zombie leader included; -1 when gone. */
 long task_nr_threads(pid_t pid);
 

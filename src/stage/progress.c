@@ -14,8 +14,8 @@
 void progress_begin(struct progress *progress, uint32_t page_size, bool wanted)
 {
 	*progress = (struct progress){
-		.on = option_progress_forced() ||
-		      (wanted && !option_is_quiet() && isatty(STDERR_FILENO)),
+		.on = !option_is_quiet() && (option_progress_forced() ||
+					     (wanted && isatty(STDERR_FILENO))),
 		.page_size = page_size,
 		.began_ns = clock_ns(),
 	};

@@ -36,8 +36,7 @@ void releaser_greet(struct releaser *releaser, struct stage *stage)
 	stage_control(stage, KIND_HELLO, 0, &hello->base);
 	releaser->lease = lease_take(hello->keeper);
 	if (releaser->lease < 0 && errno == EBUSY)
-		die(EXIT_USAGE, "another stage releases already: only one "
-				"thaw");
+		die(EXIT_USAGE, "another stage releases already");
 	if (releaser->lease < 0 && errno == EACCES)
 		die(EXIT_SYSTEM,
 		    "the keeper does not serve this user: run the stages up "

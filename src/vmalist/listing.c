@@ -5,8 +5,8 @@
 #include "base/own.h"
 #include "proc/maps.h"
 #include "proc/procfs.h"
+#include "proc/task.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -122,36 +122,15 @@ static bool has_ring(const struct listing *listing,
 	const char *text = text_of(listing, task);
 
 	return strstr(text, " /[aio]") ||
-	       strstr(text, " anon_inode:[io_uring]");
-}
-
-static bool has_io_uring(const struct listing_task *task)
-{
-	char path[64];
-	struct dirent *entry;
-	bool found = false;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", task->pid);
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
-		char target[32];
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target,
-				       sizeof(target) - 1);
-
-		target[n < 0 ? 0 : n] = 0;
-		found = !strcmp(target, "anon_inode:[io_uring]");
-	}
-	if (dir)
-		closedir(dir);
-	return found;
+	       strstr(text, " anon_inode:[io_uring]") ||
+	       task_has_descriptor(task->pid, task->living_tid,
+				   "anon_inode:[io_uring]") > 0;
 }
 
 void listing_find_async_io(struct listing *listing)
 {
 	for (uint32_t i = 0; i < listing->nr_tasks; i++)
-		if (has_ring(listing, &listing->tasks[i]) ||
-		    has_io_uring(&listing->tasks[i]))
+		if (has_ring(listing, &listing->tasks[i]))
 			listing->async_io[listing->nr_async_io++] = i;
 }
 

@@ -167,7 +167,7 @@ static int finish(struct stage *stage, const struct listing *listing)
 	stage_end(stage, &end);
 	if (!listing->named_gone)
 		return EXIT_DONE;
-	warn("the target ended, or called exec");
+	complain("the target ended, or called exec");
 	return EXIT_TARGET;
 }
 

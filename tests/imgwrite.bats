@@ -1,0 +1,250 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2016
+# imgwrite: a directory whole, or nothing.
+
+load helpers/lib
+
+setup() {
+	lib_setup
+	MOUNTED=
+}
+
+teardown() {
+	cd /
+	[ -z "$MOUNTED" ] || umount "$MOUNTED"
+	lib_teardown
+}
+
+# A small stream to write; its process is gone by then.
+stream() {
+	victim anon=64K zeros=16K children="${1:-1}"
+	freeze "$VICTIM" | vmalist | memread >stream
+}
+
+nothing_left() { [ -z "$(find . -maxdepth 1 -name '.*.??????')" ]; }
+
+# refused CODE MESSAGE COMMAND...
+refused() {
+	local code=$1 message=$2 got=0
+	shift 2
+	"$@" <stream 2>errors || got=$?
+	[ "$got" = "$code" ] || { echo "$got, not $code: $(cat errors)"; return 1; }
+	grep -q "$message" errors || { cat errors; return 1; }
+	[ "$(wc -l <errors)" = 1 ]
+	nothing_left
+}
+
+@test "imgwrite: writes what CRIU's pre-dump writes, for nobody else to read" {
+	stream 1
+	imgwrite copy <stream
+	[ "$(stat -c %a copy)" = 700 ]
+	[ "$(find copy -type f ! -perm 600 | wc -l)" = 0 ]
+	[ "$(ls copy)" = "inventory.img
+pagemap-$VICTIM.img
+$(cd copy && ls pagemap-*.img | grep -v -- "-$VICTIM.img")
+pagepipe.head
+pages-1.img
+pages-2.img
+stats-dump" ]
+	nothing_left
+	# pagepipe.head is the stream's control frames
+	! framedump <copy/pagepipe.head >head 2>/dev/null
+	framedump <stream | grep -v '^  run\|^PAGES\|^END\|^  totals\|^  before' | cmp - head
+}
+
+@test "imgwrite: pages of zeros are entries over a hole" {
+	victim zeros=8M
+	freeze "$VICTIM" | vmalist | memread | imgwrite copy
+	[ "$(stat -c %s copy/pages-1.img)" -gt 8388608 ]
+	[ "$(du -k copy/pages-1.img | cut -f1)" -lt 4096 ]
+	kill -STOP "$VICTIM"
+	imgcmp "$VICTIM" copy
+}
+
+@test "imgwrite: entries hold at most 1,024 pages, with the count in both fields" {
+	victim anon=16M
+	freeze "$VICTIM" | vmalist | memread | imgwrite copy
+	crit decode -i "copy/pagemap-$VICTIM.img" >decoded
+	python3 - <<-'PY'
+		import json
+		entries = json.load(open("decoded"))["entries"][1:]
+		assert max(e["nr_pages"] for e in entries) == 1024, entries
+		assert sum(e["nr_pages"] for e in entries) > 4096
+	PY
+	# field 2 (tag 10) and field 5 (tag 28) of a full entry: 1024 is 80 08
+	xxd -p -c0 "copy/pagemap-$VICTIM.img" | grep -q '1080082004288008'
+}
+
+@test "imgwrite: an absent and an empty directory are taken, others refused" {
+	stream
+	imgwrite absent <stream
+	mkdir empty
+	imgwrite empty/ <stream
+	[ -e empty/inventory.img ]
+	refused 100 'is not empty' imgwrite empty
+	mkdir other
+	touch other/precious
+	refused 100 'is not empty' imgwrite other
+	refused 100 'other things than images' imgwrite --force other
+	[ -e other/precious ]
+	touch file
+	refused 111 'is not a directory' imgwrite file
+	ln -s empty link
+	refused 111 'is not a directory' imgwrite link
+	refused 111 'cannot make' imgwrite no/such/place
+	refused 111 'too long' imgwrite "$(printf 'x%.0s' {1..252})"
+	refused 100 'takes one directory' imgwrite
+	refused 100 'takes one directory' imgwrite a b
+	refused 111 'cannot make' imgwrite ''
+}
+
+@test "imgwrite: --force exchanges, and keeps the old one when the new one fails" {
+	stream
+	imgwrite copy <stream
+	before=$(cksum copy/* | cksum)
+	head -c 9000 stream >short
+	code=0
+	imgwrite --force copy <short 2>errors || code=$?
+	[ "$code" = 2 ]
+	[ "$(cksum copy/* | cksum)" = "$before" ]
+	nothing_left
+	victim anon=1M
+	freeze "$VICTIM" | vmalist | memread | imgwrite --force copy
+	[ -e "copy/pagemap-$VICTIM.img" ]
+	[ "$(find copy -name 'pagemap-*' | wc -l)" = 1 ]
+	nothing_left
+}
+
+@test "imgwrite: a mount point, and the directory one stands in" {
+	stream
+	mkdir mounted here
+	mount -t tmpfs none mounted || skip "needs root"
+	MOUNTED=$T/mounted
+	imgwrite mounted <stream
+	[ -e mounted/inventory.img ]
+	[ "$(find mounted -name '.*' -mindepth 1 | wc -l)" = 0 ]
+	refused 100 'is not empty' imgwrite mounted
+	imgwrite --force mounted <stream
+	[ -e mounted/inventory.img ]
+	head -c 9000 stream >short
+	! imgwrite --force mounted <short 2>/dev/null
+	[ -e mounted/inventory.img ]
+	(cd here && imgwrite . <../stream && [ -e inventory.img ] && [ ! -e .pagepipe.* ])
+	(cd mounted && ! imgwrite .. <../stream 2>/dev/null)
+}
+
+@test "imgwrite: a file system that is full, or read-only, leaves nothing" {
+	stream
+	victim anon=8M
+	freeze "$VICTIM" | vmalist | memread >stream
+	mkdir mounted
+	mount -t tmpfs -o size=2m none mounted || skip "needs root"
+	MOUNTED=$T/mounted
+	refused 111 'No space left' imgwrite mounted/copy
+	[ -z "$(ls -A mounted)" ]
+	refused 111 'No space left' imgwrite mounted
+	[ -z "$(ls -A mounted)" ]
+	mount -o remount,ro mounted
+	refused 111 'Read-only' imgwrite mounted/copy
+	# and upstream: every stage ends by itself with its code
+	mount -o remount,rw mounted
+	stages "freeze $VICTIM" vmalist memread "imgwrite mounted/copy"
+	[[ "$STATUS" = *" 3 111" ]]
+	runs "$VICTIM"
+}
+
+@test "imgwrite: ended by a signal it leaves nothing, and dies by that signal" {
+	local name
+	stream
+	for name in INT TERM HUP QUIT; do
+		{ head -c 9000 stream; sleep 1; } | {
+			code=0
+			env --default-signal imgwrite copy 2>/dev/null &
+			writer=$!
+			wait_for 5 eval '[ -n "$(find . -maxdepth 1 -name ".copy.*")" ]'
+			sleep 0.1
+			kill -"$name" $writer
+			wait $writer || code=$?
+			echo $code >code
+		} &
+		local group=$!
+		wait_for 5 test -s code
+		[ "$(cat code)" = $((128 + $(kill -l $name))) ]
+		kill $group 2>/dev/null || :
+		wait $group 2>/dev/null || :
+		rm code
+		nothing_left
+		[ ! -e copy ]
+	done
+}
+
+@test "imgwrite: killed, it leaves nothing that looks whole, and the next run tidies up" {
+	stream
+	mkfifo slow
+	imgwrite copy <slow 2>/dev/null 3>&- &
+	writer=$!
+	exec {feed}>slow
+	head -c 9000 stream >&"$feed"
+	wait_for 5 eval '[ -n "$(find . -maxdepth 1 -name ".copy.*")" ]'
+	# another run while it lives leaves it alone
+	imgwrite other <stream
+	[ -n "$(find . -maxdepth 1 -name '.copy.*')" ]
+	kill -KILL "$writer"
+	wait "$writer" || :
+	exec {feed}>&-
+	# a directory of somebody else's is left alone, whatever its name
+	mkdir .copy.backup
+	touch .copy.backup/precious
+	mkdir -m 700 .copy.backu2
+	[ ! -e copy ]
+	left=$(find . -maxdepth 1 -name '.copy.*' ! -name '.copy.backu*')
+	[ -n "$left" ]
+	[ ! -e "$left/inventory.img" ]
+	imgwrite copy <stream
+	[ ! -e "$left" ]
+	[ -e .copy.backup/precious ]
+	[ -d .copy.backu2 ]
+	[ -e copy/inventory.img ]
+}
+
+@test "imgwrite: two processes with one pid in their own namespaces are refused by both outer pids" {
+	unshare -p -f --kill-child true 2>/dev/null || skip "needs root"
+	unshare -p -f --kill-child sleep 60 3>&- &
+	VICTIMS+=($!)
+	unshare -p -f --kill-child sleep 60 3>&- &
+	VICTIMS+=($!)
+	wait_for 5 eval '[ -n "$(tr -d " " </proc/${VICTIMS[1]}/task/${VICTIMS[1]}/children)" ]'
+	a=$(tr -d ' ' <"/proc/${VICTIMS[0]}/task/${VICTIMS[0]}/children")
+	b=$(tr -d ' ' <"/proc/${VICTIMS[1]}/task/${VICTIMS[1]}/children")
+	stages "freeze $a $b" vmalist memread "imgwrite copy"
+	[ "${STATUS##* }" = 2 ]
+	grep -qE "pids ($a and $b|$b and $a) are both 1 in their own namespaces" errors
+	[ ! -e copy ]
+	# one by one they are fine, under the pid they know themselves
+	kill -STOP "$a"
+	stages "freeze $a" vmalist memread "imgwrite copy"
+	[ "$STATUS" = "0 0 0 0" ]
+	[ -e copy/pagemap-1.img ]
+	imgcmp "$a" copy 1
+	kill -KILL "$a" "$b"
+}
+
+@test "imgwrite: a wrong page in the stream is found by its digest, and (twin) not without one" {
+	victim anon=64K
+	freeze "$VICTIM" | vmalist | memread >stream
+	head=$(frames heads <stream | grep PAGES | head -n 1)
+	read -r offset _ table body <<<"$(frames heads <stream | awk '/PAGES/ { print $1, $2, $3, $4; exit }')"
+	[ "$body" -gt 4096 ]
+	frames flip $(((offset + table + 100) * 8)) <stream >flipped
+	code=0
+	imgwrite copy <flipped 2>errors || code=$?
+	[ "$code" = 2 ]
+	grep -q 'digest' errors
+	[ ! -e copy ]
+	freeze "$VICTIM" | vmalist | memread --no-digest >stream
+	read -r offset _ table body <<<"$(frames heads <stream | awk '/PAGES/ { print $1, $2, $3, $4; exit }')"
+	frames flip $(((offset + table + 100) * 8)) <stream | imgwrite copy
+	kill -STOP "$VICTIM"
+	run imgcmp "$VICTIM" copy
+	[ "$status" = 1 ]
+}
