@@ -154,8 +154,8 @@ torture: need-build
 
 lint: need-lint
 	@$(MAKE) --no-print-directory -s headers layers
-	clang-format --dry-run --Werror $(HDRS) $(SRCS) $(TESTC)
-	tests/lint
+	@clang-format --dry-run --Werror $(HDRS) $(SRCS) $(TESTC)
+	@tests/lint
 	@for page in $(PAGES); do mandoc -T lint -W warning "$$page" || exit 1; done
 
 format:

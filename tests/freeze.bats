@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2016,SC2034
 # freeze, thaw and the keeper between them.
 
 load helpers/lib
@@ -119,11 +118,9 @@ time.sleep(30)' 3>&- &
 }
 
 @test "freeze: refuses its ancestors: the shell, and tmux above it" {
-	# shellcheck disable=SC2016
 	bash -c 'freeze $$ 2>errors | cat >/dev/null; echo ${PIPESTATUS[0]} >code'
 	[ "$(cat code)" = 100 ]
 	grep -q 'this pipeline runs under it' errors
-	# shellcheck disable=SC2016
 	tmux -L "pp$$" -f /dev/null new-session -d "cd $T; PATH=$PATH"'; freeze $(cat /proc/$PPID/task/$PPID/stat | cut -d" " -f1) 2>errors | cat >/dev/null; echo ${PIPESTATUS[0]} ${pipestatus[1]} $PPID >code.new; mv code.new code2' 3>&-
 	wait_for 10 test -s code2
 	grep -q 'this pipeline runs under it' errors
@@ -274,8 +271,7 @@ time.sleep(30)' 3>&- &
 	victim anon=64M spin
 	for key in '\003' '\032'; do
 		# a consistent copy that cannot end by itself: its reader is asleep
-		# shellcheck disable=SC2016
-		{ sleep 0.7; printf "$key"; sleep 0.5; printf '\003'; sleep 0.2; } | timeout 10 script -qec \
+			{ sleep 0.7; printf "$key"; sleep 0.5; printf '\003'; sleep 0.2; } | timeout 10 script -qec \
 			"bash -ic 'freeze --consistent $VICTIM | vmalist | memread | (sleep 3; cat >/dev/null)'" /dev/null >terminal 2>&1 &
 		local script=$!
 		wait_for 5 eval '[[ "$(state_of "$VICTIM")" = *t* ]]'

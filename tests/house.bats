@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2016
 # The house: help, versions, pages, installation, and the example on each page.
 
 load helpers/lib
@@ -33,14 +32,14 @@ TOOLS=(freeze vmalist thaw memread imgwrite framedump)
 	for tool in "${TOOLS[@]}"; do
 		page=$(echo "$ROOT"/src/*/"$tool.1")
 		mandoc -T ascii "$page" | col -b >shown
-		for option in $("$tool" --help | grep -oE '^ .*' | grep -oE -- '--[a-z-]+' | sort -u); do
+		while read -r option; do
 			grep -q -- "$option" shown || { echo "$tool: $option is not on its page"; false; }
-		done
-		for option in $(grep -oE -- '--[a-z][a-z-]+' shown | sort -u); do
+		done < <("$tool" --help | grep '^ ' | grep -oE -- '--[a-z-]+' | sort -u)
+		while read -r option; do
 			"$tool" --help | grep -q -- "$option" ||
 				grep -qr -- "\"${option#--}\"" "$ROOT/src" ||
 				{ echo "$tool: its page names $option"; false; }
-		done
+		done < <(grep -oE -- '--[a-z][a-z-]+' shown | sort -u)
 	done
 }
 
@@ -60,7 +59,7 @@ example_of() { sed -n '/^\.\\" EXAMPLE/,/^\.Ed/p' "$1" | sed '/^\./d; s/\\&//g; 
 	done
 	[ "$nr" -ge 7 ]
 	# (twin) an example that does not work is found
-	! PID=999999 DIR=copy bash -o pipefail -c "$example" >out 2>errors
+	PID=999999 DIR=copy not bash -o pipefail -c "$example" >out 2>errors
 }
 
 @test "README: its words are used as it says, its commands exist" {
@@ -91,6 +90,6 @@ example_of() { sed -n '/^\.\\" EXAMPLE/,/^\.Ed/p' "$1" | sed '/^\./d; s/\\&//g; 
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$ROOT/tests/need" bash no-such-package-at-all 2>out || code=$?
 	[ "$code" = 1 ]
 	grep -q 'apt-get install .* no-such-package-at-all' out
-	! grep -q ' bash' out
+	not grep -q ' bash' out
 	"$ROOT/tests/need" bash
 }

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2016
 # memread and vmalist: what is listed, what is read, what happens when the
 # target does not wait for it.
 
@@ -24,7 +23,7 @@ of() { grep -o " $1=[0-9]*" | head -n 1 | cut -d= -f2; }
 	[ "$asked" -gt 1200 ]
 	[ "$zero" -ge 256 ]
 	[ "$asked" = $((present + zero)) ]
-	! totals pages | grep -q skip
+	not grep -q skip <(totals pages)
 }
 
 @test "memread: a page unmapped after vmalist becomes a skip, and has no entry" {
@@ -146,7 +145,7 @@ ctypes.PyDLL(None).pthread_exit(None)' 3>&- &
 	wait_for 5 grep -q '^State:	Z' "/proc/$VICTIM/status"
 	memread <listing >pages
 	[ "$(totals pages | of present)" -gt 2048 ]
-	! totals pages | grep -q skip
+	not grep -q skip <(totals pages)
 }
 
 @test "memread: a stopped target with pages that cannot be read is no consistent copy: 1, no END" {
@@ -221,15 +220,15 @@ time.sleep(60)" 3>&- &
 	kill -STOP "$VICTIM"
 	VMALIST=--scan=scan list
 	framedump <listing | grep '^  run' | pages >c
-	! cmp -s a c
+	not cmp -s a c
 }
 
 @test "vmalist: shared mappings are left out, and said with -v" {
 	victim anon memfd=1M shanon=2M shfile=1M
 	VMALIST=-v list
 	grep -qE "left out: [0-9]+ shared mappings, [4-9]\.[0-9] MiB" errors
-	read -r start end < <(range shanon)
-	! framedump <listing | grep -qi "run 0x$start"
+	read -r start _ < <(range shanon)
+	not grep -qi "run 0x$start" <(framedump <listing)
 }
 
 @test "vmalist: a reservation of 1 TiB costs nothing" {

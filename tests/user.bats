@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2016
 # An ordinary user on his own processes, without any capability; and targets
 # that root finds in other namespaces.
 
@@ -10,7 +9,7 @@ setup() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	chmod 755 "$T"
 	mkdir -m 777 "$T/own"
-	cd "$T/own"
+	cd "$T/own" || return 1
 	ROOTLIKE=
 }
 teardown() { lib_teardown; }

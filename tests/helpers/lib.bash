@@ -83,6 +83,10 @@ stages() {
 	STATUS=$(cat status)
 }
 
+# not COMMAND...: fails where the command does not.  (bats does not mind a
+# plain `! COMMAND` unless it is a test's last one.)
+not() { ! "$@"; }
+
 # state_of PID: the letters of all its threads' states, without repeats.
 state_of() { sed 's/.*) \(.\).*/\1/' "/proc/$1"/task/*/stat 2>/dev/null | sort -u | tr -d '\n'; }
 
