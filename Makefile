@@ -97,7 +97,7 @@ endef
 $(foreach t,$(TOOLS),$(eval $(call tool,$t,$(patsubst %/,%,$(dir $t)),$(notdir $t))))
 
 helpers: $(HELPERS:%=build/tests/%)
-build/tests/%: tests/helpers/%.c $(patsubst %,build/lib%.a,$(helpers.uses)) Makefile
+build/tests/%: tests/helpers/%.c $(wildcard tests/helpers/*.h) $(patsubst %,build/lib%.a,$(helpers.uses)) Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -Wl,--as-needed -o $@ $< \

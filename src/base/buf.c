@@ -24,6 +24,8 @@ int buf_reserve(struct buf *buf, size_t more)
 
 int buf_append(struct buf *buf, const void *data, size_t size)
 {
+	if (!size)
+		return 0;
 	if (buf_reserve(buf, size) < 0)
 		return -1;
 	memcpy(buf->data + buf->size, data, size);

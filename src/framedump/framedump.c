@@ -115,6 +115,7 @@ int main(int argc, char **argv)
 	struct shown shown = {0};
 	struct stream_reader in;
 	enum frame_status status;
+	int code;
 
 	stage_prepare(STAGE_READS);
 	if (stream_reader_init(&in, STDIN_FILENO, -1) < 0)
@@ -125,5 +126,7 @@ int main(int argc, char **argv)
 	if (fflush(stdout) < 0)
 		die_errno(errno == EPIPE ? EXIT_READER : EXIT_SYSTEM,
 			  "cannot write");
-	return verdict(&in, status);
+	code = verdict(&in, status);
+	stream_reader_release(&in);
+	return code;
 }

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/own.h"
-#include "proc/arch.h"
 #include "proc/host.h"
 #include "proc/keeper.h"
 #include "proc/urgent.h"
@@ -225,7 +224,7 @@ static void fill_threads(const struct seize_task *task, Pagestream__Task *out,
 		pagestream__thread__init(thread);
 		thread->tid = (uint32_t)task->threads[i].tid;
 		thread->ns_tid = (uint32_t)task->threads[i].ns_tid;
-		thread->sp = arch_stack_pointer(task->threads[i].tid);
+		thread->sp = task->threads[i].sp;
 		out->threads[out->n_threads++] = thread;
 	}
 }

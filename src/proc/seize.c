@@ -2,6 +2,7 @@
 #include "proc/seize.h"
 
 #include "base/clock.h"
+#include "proc/arch.h"
 #include "proc/attach.h"
 
 #include <errno.h>
@@ -94,6 +95,7 @@ static void peek(struct seize *seize, struct seize_thread *thread)
 			seize->stop_ns = seize->attach_ns;
 	}
 	thread->state = SEIZE_STOPPED;
+	thread->sp = arch_mend_stop(thread->tid);
 }
 
 /* Waits for news of any thread; false when the time is over. */

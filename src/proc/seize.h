@@ -30,6 +30,7 @@ struct seize_thread {
 	pid_t tid;
 	pid_t ns_tid;
 	enum seize_state state;
+	uint64_t sp; /* vaddr, once it is stopped; 0: not known */
 };
 
 struct seize_task {
