@@ -188,6 +188,8 @@ static void take(struct memread *self, const struct frame *frame)
 	case KIND_RUNS:
 		read_runs(self, frame);
 		break;
+	case KIND_ALIVE: /* was meant for us */
+		break;
 	case KIND_PAGES:
 		stage_misplaced("the pages are read already");
 	default:
@@ -279,7 +281,10 @@ int main(int argc, char **argv)
 	self.options = parse_options(argc, argv);
 	stage_begin(&self.stage, PAGESTREAM__STAGE__MEMREAD,
 		    STAGE_READS | STAGE_WRITES);
-	while (stage_next(&self.stage, &frame))
+	while (stage_next(&self.stage, &frame)) {
+		if (self.release)
+			beat(&self);
 		take(&self, &frame);
+	}
 	return finish(&self);
 }

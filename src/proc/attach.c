@@ -77,10 +77,30 @@ static enum seize_result blame(struct seize *seize, enum seize_result result,
 	return result;
 }
 
-/* EPERM has many causes: ours by PTRACE_O_TRACECLONE, exiting, traced, not
- * allowed. */
+static enum seize_result add_seized(struct seize *seize,
+				    struct seize_task *task, pid_t tid)
+{
+	seize->restless = true;
+	return thread_add(task, tid) < 0 ? SEIZE_ERROR : SEIZE_OK;
+}
+
+/* Not allowed: fatal for a named process, a descendant is left out. */
+static enum seize_result deny(struct seize *seize, struct seize_task *task)
+{
+	if (task->named)
+		return blame(seize, SEIZE_DENIED, task->pid);
+	task->left_out = true;
+	task->denied = true;
+	return SEIZE_OK;
+}
+
+/*
+ * EPERM has many causes: attached by PTRACE_O_TRACECLONE, exiting, traced, or
+ * not allowed.  A tracer may let go between the refusal and our question, so
+ * "nobody traces it" asks for another try.
+ */
 static enum seize_result refused(struct seize *seize, struct seize_task *task,
-				 pid_t tid)
+				 pid_t tid, bool *again)
 {
 	struct task_status status;
 	struct task_stat stat;
@@ -89,32 +109,38 @@ static enum seize_result refused(struct seize *seize, struct seize_task *task,
 	    task_stat(task->pid, tid, &stat) < 0)
 		return SEIZE_OK;
 	if (status.tracer == getpid())
-		return thread_add(task, tid) < 0 ? SEIZE_ERROR : SEIZE_OK;
+		return add_seized(seize, task, tid);
 	if (stat.state == 'Z' || stat.state == 'X')
 		return SEIZE_OK;
 	if (status.tracer) {
 		seize->tracer = status.tracer;
 		return blame(seize, SEIZE_TRACED, task->pid);
 	}
-	if (task->named)
-		return blame(seize, SEIZE_DENIED, task->pid);
-	task->left_out = true;
-	task->denied = true;
+	*again = true;
 	return SEIZE_OK;
 }
 
 static enum seize_result attach_thread(struct seize *seize,
 				       struct seize_task *task, pid_t tid)
 {
+	enum seize_result result;
+
 	if (thread_find(task, tid))
 		return SEIZE_OK;
-	if (!ptrace(PTRACE_SEIZE, tid, NULL, options_of(seize))) {
-		seize->restless = true;
-		return thread_add(task, tid) < 0 ? SEIZE_ERROR : SEIZE_OK;
+	for (int tries = 0; tries < 3; tries++) {
+		bool again = false;
+
+		if (!ptrace(PTRACE_SEIZE, tid, NULL, options_of(seize)))
+			return add_seized(seize, task, tid);
+		if (errno == ESRCH)
+			seize->restless = true;
+		if (errno != EPERM)
+			return SEIZE_OK;
+		result = refused(seize, task, tid, &again);
+		if (!again)
+			return result;
 	}
-	if (errno == ESRCH)
-		seize->restless = true;
-	return errno == EPERM ? refused(seize, task, tid) : SEIZE_OK;
+	return deny(seize, task);
 }
 
 static bool same_pid_namespace(pid_t pid)

@@ -52,6 +52,8 @@ struct pm_scan {
 #define NR_REGIONS  (BUFFER_SIZE / sizeof(struct pm_region))
 
 struct pagescan {
+	void (*tick)(void *);
+	void *tick_of;
 	int fd;
 	enum pagescan_method method;
 	uint32_t page_size;
@@ -152,6 +154,12 @@ enum pagescan_method pagescan_method(const struct pagescan *scan)
 	return scan->method;
 }
 
+void pagescan_tick(struct pagescan *scan, void (*tick)(void *), void *of)
+{
+	scan->tick = tick;
+	scan->tick_of = of;
+}
+
 void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,
 		    vaddr_t end)
 {
@@ -177,6 +185,8 @@ static struct run run_of(const struct pagescan *scan, vaddr_t start,
 
 static int need_buffer(struct pagescan *scan)
 {
+	if (scan->tick)
+		scan->tick(scan->tick_of);
 	if (!scan->entries)
 		scan->entries = malloc(BUFFER_SIZE);
 	return scan->entries ? 0 : -1;

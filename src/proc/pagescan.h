@@ -35,6 +35,9 @@ void pagescan_close(struct pagescan *scan);
 /* What AUTO has become. */
 enum pagescan_method pagescan_method(const struct pagescan *scan);
 
+/* A function to call now and then during a long search for the next page. */
+void pagescan_tick(struct pagescan *scan, void (*tick)(void *), void *of);
+
 /* Starts on the pages from start to end, of a mapping of this kind. */
 void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,
 		    vaddr_t end);

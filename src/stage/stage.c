@@ -149,6 +149,11 @@ void stage_runs(struct stage *stage, uint32_t subject, const struct run *runs,
 	written(stream_runs(&stage->out, subject, runs, nr));
 }
 
+void stage_alive(struct stage *stage)
+{
+	written(stream_alive(&stage->out));
+}
+
 void stage_pages(struct stage *stage, const struct pages *pages)
 {
 	written(stream_pages(&stage->out, pages));

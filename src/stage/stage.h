@@ -44,6 +44,7 @@ void stage_control(struct stage *stage, enum frame_kind kind, uint32_t subject,
 		   const ProtobufCMessage *message);
 void stage_runs(struct stage *stage, uint32_t subject, const struct run *runs,
 		uint32_t nr);
+void stage_alive(struct stage *stage);
 void stage_pages(struct stage *stage, const struct pages *pages);
 
 /* Dies when there is more behind END; waits for the end of file. */

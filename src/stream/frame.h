@@ -47,6 +47,7 @@ enum frame_kind {
 	KIND_THREAD = 10, /* tid, stack pointer, registers */
 	KIND_IMAGE = 11,  /* another image file: table number and id */
 	/* a reader that does not know these passes them on or drops them: */
+	KIND_ALIVE = 0x8000, /* nothing, but the writer is at work */
 	KIND_SKIPPABLE_FIRST = 0x8000,
 	KIND_SKIPPABLE_LAST = 0x80ff,
 };

@@ -70,6 +70,13 @@ int stream_runs(struct stream_writer *writer, uint32_t subject,
 	return frame_write(&writer->frames, &frame, NULL, 0);
 }
 
+int stream_alive(struct stream_writer *writer)
+{
+	struct frame frame = {.kind = KIND_ALIVE, .table = (const uint8_t *)""};
+
+	return frame_write(&writer->frames, &frame, NULL, 0);
+}
+
 static uint64_t digest_of(const struct pages *pages)
 {
 	struct digest digest;

@@ -27,6 +27,9 @@ int stream_append(struct stream_writer *writer, enum frame_kind kind,
 int stream_runs(struct stream_writer *writer, uint32_t subject,
 		const struct run *runs, uint32_t nr);
 
+/* An empty frame, so that those to the right see that we are at work. */
+int stream_alive(struct stream_writer *writer);
+
 struct pages {
 	uint32_t subject;
 	const struct run *runs;

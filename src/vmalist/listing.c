@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "vmalist/listing.h"
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "base/own.h"
 #include "proc/maps.h"
@@ -15,6 +16,7 @@
 #define TEXT_ROOM  (256 << 10) /* bytes: 2,000 mappings and more */
 #define VMAS_BYTES (64 << 10)  /* of names and fields in one VMAS frame */
 #define VMAS_MAX   1024
+#define ALIVE_NS   (50 * MS_NS)
 #define RUNS_CHUNK 1024 /* runs in one frame */
 
 static _Noreturn void no_memory(void)
@@ -226,6 +228,21 @@ static void add_run(struct runs_frame *out, struct stage *stage,
 	out->runs[out->nr++] = *run;
 }
 
+/*
+ * A search through a large hole writes nothing for long; who waits for it
+ * must not take that for a stall.
+ */
+static void tick(void *of)
+{
+	struct listing *listing = of;
+	uint64_t now = clock_ns();
+
+	if (now < listing->alive_ns + ALIVE_NS)
+		return;
+	listing->alive_ns = now;
+	stage_alive(listing->stage);
+}
+
 static int scan_vma(struct listing_task *task, const struct vma *vma,
 		    struct runs_frame *out, struct stage *stage,
 		    uint32_t subject)
@@ -284,6 +301,7 @@ static void write_runs_of(struct listing *listing, uint32_t subject,
 	struct vma vma;
 	int result = 0;
 
+	pagescan_tick(task->scan, tick, listing);
 	while (result == 0 && next_vma(task, &at, &vma)) {
 		if (vma_is_wanted(&vma))
 			result = scan_vma(task, &vma, out, stage, subject);
@@ -306,6 +324,7 @@ void listing_write_runs(struct listing *listing, struct stage *stage)
 	struct runs_frame out;
 
 	out.nr = 0;
+	listing->stage = stage;
 	for (uint32_t i = 0; i < listing->nr_tasks; i++)
 		write_runs_of(listing, i, &out, stage);
 }

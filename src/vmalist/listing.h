@@ -21,6 +21,8 @@ struct listing_task {
 
 struct listing {
 	bool consistent;
+	struct stage *stage;
+	uint64_t alive_ns; /* when those to the right last heard of us */
 	uint32_t page_size;
 	struct buf text; /* maps of all tasks, each ended by a NUL byte */
 	struct listing_task *tasks;

@@ -92,3 +92,23 @@ state_of() { sed 's/.*) \(.\).*/\1/' "/proc/$1"/task/*/stat 2>/dev/null | sort -
 
 # runs PID: no thread of it is stopped or traced.
 runs() { [ -e "/proc/$1/stat" ] && [[ $(state_of "$1") != *[tT]* ]] && grep -q '^TracerPid:	0$' "/proc/$1/status"; }
+
+# stand_still PID: stops it, and waits until all its threads have obeyed.
+stand_still() {
+	kill -STOP "$1"
+	wait_for 10 stands_still "$1"
+}
+
+# By status, whose lines no name breaks.
+stands_still() { ! grep -h '^State:' "/proc/$1"/task/*/status | grep -qv 'T (stopped)$'; }
+
+# change_is_found PID DIR N: imgcmp's twin: it finds one byte that is changed
+# in the middle of DIR/pages-N.img, which is PID's.
+change_is_found() {
+	local file=$2/pages-$3.img at byte
+	at=$(($(stat -c %s "$file") / 2))
+	byte=$(od -An -tu1 -j "$at" -N 1 "$file")
+	printf "\\x$(printf %x $((byte ^ 1)))" |
+		dd of="$file" bs=1 seek="$at" conv=notrunc status=none
+	[[ $(imgcmp "$1" "$2") == *' 1 wrong, 0 missing, the first at 0x'* ]]
+}
