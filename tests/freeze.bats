@@ -196,6 +196,22 @@ time.sleep(30)' 3>&- &
 	runs "$VICTIM"
 }
 
+@test "freeze: a vfork child that is stopped too does not keep its parent from stopping" {
+	churn vfork=5 "$T/count" 3>&- &
+	VICTIM=$!
+	VICTIMS+=("$VICTIM")
+	sleep 0.05
+	for _ in 1 2 3 4 5; do
+		OPTIONS='--timeout 2s' keeper_does take tasks status thaw
+		[ "$STATUS" = "0 0" ]
+		grep -qx 'status stopped' out
+		runs "$VICTIM"
+	done
+	# (twin) it goes on afterwards, so it was not the end of the child that helped
+	before=$(counter count)
+	wait_for 5 eval '[ "$(counter count)" -gt '"$before"' ]'
+}
+
 @test "freeze: --timeout bounds the attempts; nothing stays stopped" {
 	churn vfork=3000 "$T/count" 3>&- &
 	VICTIM=$!
@@ -317,4 +333,14 @@ time.sleep(30)' 3>&- &
 	grep -q 'a page stream is not for a terminal' terminal
 	timeout 10 script -qec "vmalist" /dev/null >terminal </dev/null || :
 	grep -q 'a page stream is not' terminal
+}
+
+@test "freeze: a tree of shells that fork and exec is copied consistently, each time" {
+	bash -c 'while :; do (sleep 0.002); /bin/true | /bin/cat; done' 3>&- &
+	VICTIM=$!
+	VICTIMS+=("$VICTIM")
+	for _ in {1..25}; do
+		stages "freeze --consistent $VICTIM" vmalist memread "imgwrite --force copy"
+		[ "$STATUS" = "0 0 0 0" ] || { echo "$STATUS"; cat errors; false; }
+	done
 }

@@ -10,8 +10,20 @@
 
 static long options_of(const struct seize *seize)
 {
-	return PTRACE_O_TRACECLONE |
+	return PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
 	       (seize->tree ? PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK : 0);
+}
+
+static bool same_pid_namespace(pid_t pid)
+{
+	struct stat own;
+	struct stat other;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	return stat(path, &other) == 0 &&
+	       stat("/proc/self/ns/pid", &own) == 0 &&
+	       own.st_ino == other.st_ino;
 }
 
 struct seize_task *attach_add_task(struct seize *seize, pid_t pid)
@@ -31,7 +43,10 @@ struct seize_task *attach_add_task(struct seize *seize, pid_t pid)
 		seize->room_tasks = room;
 	}
 	task = &seize->tasks[seize->nr_tasks++];
-	*task = (struct seize_task){.pid = pid};
+	*task = (struct seize_task){
+		.pid = pid,
+		.foreign = !same_pid_namespace(pid),
+	};
 	seize->restless = true;
 	return task;
 }
@@ -143,25 +158,14 @@ static enum seize_result attach_thread(struct seize *seize,
 	return deny(seize, task);
 }
 
-static bool same_pid_namespace(pid_t pid)
-{
-	struct stat own;
-	struct stat other;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
-	return stat(path, &other) == 0 &&
-	       stat("/proc/self/ns/pid", &own) == 0 &&
-	       own.st_ino == other.st_ino;
-}
-
-/* What TASK will say of it; gathered while it still runs. */
+/*
+ * What TASK will say of it.  Its threads are seized before, so that an exec
+ * after this does not pass unseen (peek() in seize.c).
+ */
 static enum seize_result describe(struct seize *seize, struct seize_task *task)
 {
 	struct task_status status;
 
-	if (task->stat.start_time)
-		return SEIZE_OK;
 	if (task_stat(task->pid, 0, &task->stat) < 0 ||
 	    task_status(task->pid, 0, &status) < 0) {
 		if (task->named)
@@ -171,7 +175,7 @@ static enum seize_result describe(struct seize *seize, struct seize_task *task)
 	}
 	task->uid = status.uid;
 	task->ns_pid = status.ns_pid;
-	task->foreign = !same_pid_namespace(task->pid);
+	task->described = true;
 	return SEIZE_OK;
 }
 
@@ -197,12 +201,12 @@ static enum seize_result attach_task(struct seize *seize, size_t index)
 {
 	struct buf tids = {0};
 	pid_t pid = seize->tasks[index].pid;
-	enum seize_result result = describe(seize, &seize->tasks[index]);
+	enum seize_result result = SEIZE_OK;
 	const pid_t *tid;
 	size_t nr;
 
-	if (result != SEIZE_OK || seize->tasks[index].left_out)
-		return result;
+	if (seize->tasks[index].left_out)
+		return SEIZE_OK;
 	task_threads(pid, &tids);
 	tid = (const pid_t *)tids.data;
 	nr = tids.size / sizeof(*tid);
@@ -219,6 +223,8 @@ static enum seize_result attach_task(struct seize *seize, size_t index)
 			result = blame(seize, SEIZE_GONE, pid);
 		seize->tasks[index].left_out = true;
 	}
+	if (result == SEIZE_OK && !seize->tasks[index].described)
+		result = describe(seize, &seize->tasks[index]);
 	buf_release(&tids);
 	return result;
 }

@@ -6,11 +6,15 @@
 #include "proc/attach.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define VFORK_NS MS_NS /* how long a stop takes at most, but for a vfork */
 
 #define PEEK (WSTOPPED | WEXITED | __WALL | WNOHANG | WNOWAIT)
 
@@ -47,7 +51,6 @@ static void note_birth(struct seize *seize, pid_t parent)
 	unsigned long child = 0;
 	struct seize_task *task;
 
-	seize->restless = true;
 	if (ptrace(PTRACE_GETEVENTMSG, parent, NULL, &child) < 0 || !child ||
 	    task_status((pid_t)child, 0, &status) < 0)
 		return;
@@ -59,6 +62,18 @@ static void note_birth(struct seize *seize, pid_t parent)
 		task->stray = !seize->tree;
 }
 
+/* Such a stop may have come before we asked for one: count from the attach. */
+static void note_event(struct seize *seize, size_t index, pid_t tid, int event)
+{
+	if (seize->stop_ns > seize->attach_ns)
+		seize->stop_ns = seize->attach_ns;
+	seize->restless = true;
+	if (event == PTRACE_EVENT_EXEC)
+		seize->tasks[index].described = false; /* another program */
+	else
+		note_birth(seize, tid);
+}
+
 static void bury(struct seize *seize, struct seize_thread *thread)
 {
 	waitpid(thread->tid, NULL, __WALL | WNOHANG);
@@ -67,7 +82,7 @@ static void bury(struct seize *seize, struct seize_thread *thread)
 }
 
 /* Looks once at what a seized thread does. */
-static void peek(struct seize *seize, struct seize_thread *thread)
+static void peek(struct seize *seize, size_t index, struct seize_thread *thread)
 {
 	siginfo_t info = {0};
 	int event;
@@ -89,11 +104,8 @@ static void peek(struct seize *seize, struct seize_thread *thread)
 		       (long)(info.si_status & 0x7f));
 		return;
 	}
-	if (event != PTRACE_EVENT_STOP) {
-		note_birth(seize, thread->tid);
-		if (seize->stop_ns > seize->attach_ns)
-			seize->stop_ns = seize->attach_ns;
-	}
+	if (event != PTRACE_EVENT_STOP)
+		note_event(seize, index, thread->tid, event);
 	thread->state = SEIZE_STOPPED;
 	thread->sp = arch_mend_stop(thread->tid);
 }
@@ -114,6 +126,56 @@ static bool wait_for_news(uint64_t until)
 	return sigtimedwait(&set, NULL, &left) >= 0 || errno == EINTR;
 }
 
+/* Its stopped threads run again, seized. */
+static void let_go_on(struct seize *seize, size_t index)
+{
+	size_t nr = seize->tasks[index].nr_threads;
+	struct seize_thread *threads = seize->tasks[index].threads;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (threads[i].state == SEIZE_RUNS)
+			peek(seize, index, &threads[i]);
+		if (threads[i].state != SEIZE_STOPPED)
+			continue;
+		ptrace(PTRACE_CONT, threads[i].tid, NULL, NULL);
+		threads[i].state = SEIZE_RUNS;
+	}
+}
+
+/*
+ * The parent of a vfork child stops only when the child has called exec or
+ * ended, which a child that we have stopped never does.  So it is let go on;
+ * exec is a stop of its own (PTRACE_O_TRACEEXEC).
+ */
+static void free_vfork_children(struct seize *seize, pid_t parent)
+{
+	for (size_t i = 0; i < seize->nr_tasks; i++) {
+		pid_t pid = seize->tasks[i].pid;
+
+		if (pid != parent && !seize->tasks[i].left_out &&
+		    !syscall(SYS_kcmp, parent, pid, KCMP_VM, 0, 0))
+			let_go_on(seize, i);
+	}
+}
+
+static bool settle_thread(struct seize *seize, size_t index,
+			  struct seize_thread *thread, uint64_t until)
+{
+	uint64_t patience = clock_ns() + VFORK_NS;
+
+	for (;;) {
+		peek(seize, index, thread);
+		if (thread->state != SEIZE_RUNS)
+			return true;
+		if (wait_for_news(patience < until ? patience : until))
+			continue;
+		if (patience >= until)
+			return false;
+		free_vfork_children(seize, seize->tasks[index].pid);
+		patience += VFORK_NS;
+	}
+}
+
 static bool settle_task(struct seize *seize, size_t index, uint64_t until)
 {
 	/* a birth may move the tasks, but not the threads of this one */
@@ -122,23 +184,30 @@ static bool settle_task(struct seize *seize, size_t index, uint64_t until)
 
 	for (size_t i = 0; i < nr; i++) {
 		attach_tick(seize, i);
-		for (;;) {
-			if (threads[i].state == SEIZE_RUNS)
-				peek(seize, &threads[i]);
-			if (threads[i].state != SEIZE_RUNS)
-				break;
-			if (!wait_for_news(until))
-				return false;
-		}
+		if (threads[i].state == SEIZE_RUNS &&
+		    !settle_thread(seize, index, &threads[i], until))
+			return false;
 	}
 	return true;
 }
 
-static bool settle(struct seize *seize, uint64_t until)
+static bool anything_runs(const struct seize *seize)
 {
 	for (size_t i = 0; i < seize->nr_tasks; i++)
-		if (!settle_task(seize, i, until))
-			return false;
+		for (size_t j = 0; j < seize->tasks[i].nr_threads; j++)
+			if (seize->tasks[i].threads[j].state == SEIZE_RUNS)
+				return true;
+	return false;
+}
+
+/* More than once round when a vfork child was let go on. */
+static bool settle(struct seize *seize, uint64_t until)
+{
+	do {
+		for (size_t i = 0; i < seize->nr_tasks; i++)
+			if (!settle_task(seize, i, until))
+				return false;
+	} while (anything_runs(seize));
 	return true;
 }
 
@@ -210,10 +279,31 @@ static enum seize_result miss_ended(struct seize *seize)
 	return SEIZE_OK;
 }
 
+/*
+ * An earlier attempt is out of date: descendants may have gone, and their
+ * pids been used again.  Those that we still wait for stay.
+ */
+static void start_anew(struct seize *seize)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < seize->nr_tasks; i++) {
+		struct seize_task *task = &seize->tasks[i];
+
+		task->described = false;
+		if (task->named || task->nr_threads)
+			seize->tasks[kept++] = *task;
+		else
+			free(task->threads);
+	}
+	seize->nr_tasks = kept;
+}
+
 enum seize_result seize_stop(struct seize *seize, uint64_t limit_ns)
 {
 	enum seize_result result;
 
+	start_anew(seize);
 	seize->attach_ns = clock_ns();
 	result = attach_all(seize);
 	seize->stop_ns = clock_ns();
@@ -257,7 +347,7 @@ void seize_catch(struct seize *seize)
 		struct seize_task *task = &seize->tasks[i];
 
 		for (size_t j = 0; j < task->nr_threads; j++)
-			peek(seize, &task->threads[j]);
+			peek(seize, i, &task->threads[j]);
 	}
 	seize_resume(seize);
 }

@@ -10,8 +10,8 @@
  * never SIGSTOP, which the target's parent would see.
  *
  * Threads and children born meanwhile are attached by the kernel itself
- * (PTRACE_O_TRACECLONE, _FORK, _VFORK); passes over /proc find them and
- * repeat until one finds nothing new.
+ * (PTRACE_O_TRACECLONE, _FORK, _VFORK; _EXEC tells of exec); passes over /proc
+ * find them and repeat until one finds nothing new.
  *
  * Nothing here blocks longer than it is told.
  */
@@ -36,11 +36,12 @@ struct seize_thread {
 struct seize_task {
 	pid_t pid;
 	pid_t ns_pid;
-	bool named;    /* on the command line */
-	bool stray;    /* stopped with the others, but not asked for */
-	bool left_out; /* zombie, or a descendant that we may not trace */
-	bool denied;   /* the latter */
-	bool foreign;  /* another pid namespace */
+	bool named;     /* on the command line */
+	bool stray;     /* stopped with the others, but not asked for */
+	bool left_out;  /* zombie, or a descendant that we may not trace */
+	bool denied;    /* the latter */
+	bool foreign;   /* another pid namespace */
+	bool described; /* uid, ns_pid and stat are known */
 	uint32_t uid;
 	struct task_stat stat;
 	struct seize_thread *threads;
