@@ -464,6 +464,39 @@ late() {
 	[ "$(compgen -G 'image/pagemap-*.img' | wc -l)" = 2 ]
 }
 
+@test "pipeline: a target that calls exec just before it is stopped" {
+	local copy
+	victim anon
+	# freeze knows the process by now, and looks for its threads
+	succeed "strace -f -o calls -P /proc/$VICTIM/task -e trace=openat \
+		-e inject=openat:delay_exit=500000:when=1 freeze --consistent $VICTIM" \
+		vmalist memread 'imgwrite image' 3>&- &
+	copy=$!
+	wait_for 5 grep -q DELAYED calls
+	tell x
+	wait "$copy"
+	stand_still "$VICTIM"
+	run imgcmp "$VICTIM" image
+	[[ $output == *' 0 missing'* ]]
+}
+
+@test "pipeline: between attempts to stop that fail the target runs" {
+	local stuck gap
+	churn vfork=5000 count 3>&- &
+	stuck=$!
+	VICTIMS+=("$stuck")
+	wait_for 5 eval '[ "$(state_of '"$stuck"')" = D ]'
+	victim anon spin
+	tell g
+	stages "freeze --one --timeout 2s $stuck $VICTIM" vmalist memread 'imgwrite image'
+	[ "$STATUS" = '1 2 2 2' ]
+	grep -q '^freeze: not all threads could be stopped within 2' errors
+	gap=$(tell g)
+	echo "$gap ns" # the last attempt is the longest: 640 ms
+	[ "${gap#ok }" -gt 15000000 ]
+	[ "${gap#ok }" -lt 1300000000 ]
+}
+
 @test "pipeline: a target whose name holds a parenthesis and a newline" {
 	local fields
 	still_victim anon name=$'x) S 1\n(y)'

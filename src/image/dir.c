@@ -337,17 +337,25 @@ static int commit_in_place(struct image_dir *dir)
 	return fsync(dir->parent);
 }
 
+/* Marked up to here: whenever we are killed, what is left is known for ours. */
+static int finish_rename(struct image_dir *dir)
+{
+	if (fchmod(dir->fd, 0700) < 0)
+		return -1;
+	return fsync(dir->parent);
+}
+
 static int replace(struct image_dir *dir)
 {
 	own_fd int old = openat(dir->parent, dir->name, OPEN_DIR | O_NOFOLLOW);
 
-	if (old < 0)
+	if (old < 0 || fchmod(old, TEMPORARY_MODE) < 0)
 		return -1;
 	if (renameat2(dir->parent, dir->temporary, dir->parent, dir->name,
 		      RENAME_EXCHANGE) < 0)
 		return -1;
 	remove_dir(dir->parent, old, dir->temporary);
-	return fsync(dir->parent);
+	return finish_rename(dir);
 }
 
 static int commit_by_rename(struct image_dir *dir)
@@ -356,14 +364,14 @@ static int commit_by_rename(struct image_dir *dir)
 		return replace(dir);
 	if (renameat(dir->parent, dir->temporary, dir->parent, dir->name) < 0)
 		return -1;
-	return fsync(dir->parent);
+	return finish_rename(dir);
 }
 
 int image_dir_commit(struct image_dir *dir)
 {
 	int result;
 
-	if (fchmod(dir->fd, 0700) < 0 || fsync(dir->fd) < 0)
+	if (fsync(dir->fd) < 0)
 		return -1;
 	result = dir->in_place ? commit_in_place(dir) : commit_by_rename(dir);
 	if (result == 0)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 socklen_t lease_address(const char *name, struct sockaddr_un *address)
 {
@@ -48,13 +49,16 @@ static int connect_to(const char *name)
 	return steal_fd(&lease);
 }
 
-/* A keeper that hangs up without an answer refuses us, unless it has ended. */
-static int hung_up(const char *name)
+/* A keeper hangs up on strangers without a word, or it has ended. */
+static int hung_up(int lease)
 {
-	own_fd int again = connect_to(name);
+	struct ucred keeper;
+	socklen_t size = sizeof(keeper);
+	bool stranger = getsockopt(lease, SOL_SOCKET, SO_PEERCRED, &keeper,
+				   &size) == 0 &&
+			geteuid() != 0 && geteuid() != keeper.uid;
 
-	if (again >= 0)
-		errno = EACCES;
+	errno = stranger ? EACCES : ECONNREFUSED;
 	return -1;
 }
 
@@ -66,7 +70,7 @@ int lease_take(const char *name)
 	if (lease < 0)
 		return -1;
 	if (ask(lease, LEASE_TAKE, &answer) < 0)
-		return hung_up(name);
+		return hung_up(lease);
 	if (answer.verb != LEASE_YES) {
 		errno = EBUSY;
 		return -1;
