@@ -484,8 +484,8 @@ late() {
 	local stuck gap
 	churn vfork=5000 count 3>&- &
 	stuck=$!
-	VICTIMS+=("$stuck")
 	wait_for 5 eval '[ "$(state_of '"$stuck"')" = D ]'
+	VICTIMS+=("$stuck" "$(pgrep -P "$stuck")")
 	victim anon spin
 	tell g
 	stages "freeze --one --timeout 2s $stuck $VICTIM" vmalist memread 'imgwrite image'

@@ -311,8 +311,8 @@ enum seize_result seize_stop(struct seize *seize, uint64_t limit_ns)
 		result = stop_all(seize, seize->stop_ns + limit_ns);
 	if (result == SEIZE_OK)
 		result = miss_ended(seize);
-	if (result != SEIZE_OK)
-		seize_resume(seize);
+	if (result != SEIZE_OK) /* also those that nobody has looked at yet */
+		seize_catch(seize);
 	return result;
 }
 
