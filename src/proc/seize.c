@@ -299,6 +299,18 @@ static void start_anew(struct seize *seize)
 	seize->nr_tasks = kept;
 }
 
+/*
+ * Nobody may stay stopped until the next attempt: neither a child that the
+ * kernel has attached and no pass has found yet, nor a thread that has
+ * stopped while we waited for another.
+ */
+static void undo(struct seize *seize)
+{
+	if (seize->restless)
+		attach_all(seize);
+	seize_catch(seize);
+}
+
 enum seize_result seize_stop(struct seize *seize, uint64_t limit_ns)
 {
 	enum seize_result result;
@@ -311,8 +323,8 @@ enum seize_result seize_stop(struct seize *seize, uint64_t limit_ns)
 		result = stop_all(seize, seize->stop_ns + limit_ns);
 	if (result == SEIZE_OK)
 		result = miss_ended(seize);
-	if (result != SEIZE_OK) /* also those that nobody has looked at yet */
-		seize_catch(seize);
+	if (result != SEIZE_OK)
+		undo(seize);
 	return result;
 }
 
