@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the sections of bench/run are made of: targets, commands, tables, bounds.
+
+A command that fails, or a target that does not start, raises Failed.
+"""
+import contextlib
+import ctypes
+import mmap
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from statistics import median
+from typing import NamedTuple
+
+MIB, GIB = 1 << 20, 1 << 30
+
+DIR = None      # where what is written goes: a tmpfs
+SCRATCH = None  # a directory of ours in DIR
+VERDICTS = []
+
+
+class Failed(Exception):
+    pass
+
+
+def scratch(name):
+    return os.path.join(SCRATCH, name)
+
+
+# ----------------------------------------------------------------- the numbers
+
+class Verdict(NamedTuple):
+    kind: str
+    name: str
+    value: str
+    limit: str
+    fine: bool
+
+
+def bound(name, value, limit, unit=''):
+    """A ratio or an amount of memory that must not be above limit."""
+    VERDICTS.append(Verdict('bound', name, f'{value:.2f}{unit}', f'{limit}{unit}', value <= limit))
+
+
+def aim(name, value, limit, unit=''):
+    """An absolute time: shown, but a miss fails nothing."""
+    VERDICTS.append(Verdict('aim', name, f'{value:.2f}{unit}', f'{limit}{unit}', value <= limit))
+
+
+def ratio(name, value):
+    """For comparison: no limit is set."""
+    VERDICTS.append(Verdict('ratio', name, f'{value:.2f}', '', True))
+
+
+def print_verdicts():
+    """True: no bound was missed."""
+    print()
+    for v in VERDICTS:
+        end = f' (limit {v.limit}) {"ok" if v.fine else "MISSED"}' if v.limit else ''
+        print(f'{v.kind}: {v.name}: {v.value}{end}')
+    return all(v.fine for v in VERDICTS if v.kind == 'bound')
+
+
+def print_table(title, head, rows):
+    """The first column to the left, the others to the right."""
+    rows = [head] + rows
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    print(f'\n{title}\n')
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        print('  ' + '  '.join(cells).rstrip())
+    sys.stdout.flush()
+
+
+# ------------------------------------------------------------------ the machine
+
+def first_value(path, key):
+    with open(path) as file:
+        for line in file:
+            if line.startswith(key):
+                return line.split(':')[1].strip()
+    return '?'
+
+
+def fitting(size):
+    """size, halved until four times as much is free."""
+    free = 1024 * int(first_value('/proc/meminfo', 'MemAvailable').split()[0])
+    while 4 * size > free:
+        size //= 2
+    return size
+
+
+def describe_machine():
+    memory_kib = int(first_value('/proc/meminfo', 'MemTotal').split()[0])
+    file_system = subprocess.run(['stat', '-f', '-c', '%T', DIR], stdout=subprocess.PIPE,
+                                 check=True, text=True).stdout.strip()
+    with open('/proc/loadavg') as file:
+        load = file.read().split()[0]
+    print(f'kernel  {os.uname().release} {os.uname().machine}')
+    print(f'CPU     {len(os.sched_getaffinity(0))} x {first_value("/proc/cpuinfo", "model name")}')
+    print(f'memory  {memory_kib / MIB:.1f} GiB')
+    print(f'images  into {DIR} ({file_system})')
+    print(f'load    {load} when this began')
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def many_mappings(least):
+    """vm.max_map_count raised, and put back."""
+    path = '/proc/sys/vm/max_map_count'
+    with open(path) as file:
+        before = file.read()
+    try:
+        if int(before) < least:
+            write_text(path, str(least))
+        yield
+    finally:
+        if int(before) < least:
+            write_text(path, before)
+
+
+def write_text(path, text):
+    with open(path, 'w') as file:
+        file.write(text)
+
+
+# ----------------------------------------------------------------- the commands
+
+class Stage(NamedTuple):
+    name: str
+    cpu: float   # seconds, user and system
+    peak: float  # bytes, the largest resident memory
+
+
+class Cost(NamedTuple):
+    wall: float  # seconds
+    stages: list
+
+    @property
+    def cpu(self):
+        return sum(stage.cpu for stage in self.stages)
+
+
+def output_of(command):
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if result.returncode:
+        raise Failed(f'{" ".join(command)}: exit code {result.returncode}\n{result.stderr}')
+    return [line.split() for line in result.stdout.splitlines()], result.stderr
+
+
+def pipeline(text, output='/dev/null'):
+    """Runs a pipeline, written as for a shell but without quotes; its Cost."""
+    (wall, *lines), errors = output_of(['pipeline', '-o', output] + text.split())
+    codes = [code for _, code, _, _ in lines]
+    if set(codes) != {'0'}:
+        raise Failed(f'{text}: exit codes {" ".join(codes)}\n{errors}')
+    stages = [Stage(name, int(cpu) / 1e9, int(peak)) for name, _, cpu, peak in lines]
+    return Cost(int(wall[1]) / 1e9, stages)
+
+
+@contextlib.contextmanager
+def copied(pid, reading='memread'):
+    """One pre-dump: its Cost and its directory, which is removed again."""
+    images = scratch('images')
+    try:
+        yield pipeline(f'freeze {pid} | vmalist | {reading} | imgwrite {images}'), images
+    finally:
+        shutil.rmtree(images, ignore_errors=True)
+
+
+def need_size(path, least):
+    if os.path.getsize(path) < least:
+        raise Failed(f'{path}: smaller than the memory that it is a copy of')
+
+
+def copy_whole(pid, reading='memread', least=0):
+    with copied(pid, reading) as (cost, images):
+        need_size(os.path.join(images, 'pages-1.img'), least)
+        return cost
+
+
+def copy_gcore(pid, least):
+    core = scratch('core')
+    try:
+        cost = pipeline(f'gcore -o {core} {pid}')
+        need_size(f'{core}.{pid}', least)
+        return cost
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f'{core}.{pid}')
+
+
+def copy_limit(mode, target):
+    """bench/limit.c, which measures its loop itself."""
+    command = ['limit', mode, str(target.pid), *target.region]
+    if mode != 'read':
+        command.append(scratch(mode))
+    [(wall, cpu)], _ = output_of(command)
+    if mode == 'write':
+        os.unlink(scratch(mode))
+    return Cost(int(wall) / 1e9, [Stage(mode, int(cpu) / 1e9, 0)])
+
+
+def stopped_ms(stream):
+    """How long the target was stopped: the keeper's own measurement."""
+    with open(stream, 'rb') as file:  # cut short after the head, so no exit code
+        dump = subprocess.run(['framedump'], stdin=file, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+    for line in dump.stdout.splitlines():
+        if line.startswith('THAWED '):
+            return int(line.split('stopped_ns=')[1].split()[0]) / 1e6
+    raise Failed(f'{stream}: no THAWED in it')
+
+
+def measure_in_turns(ways, rounds):
+    """ways: name -> function that returns a Cost. The result: name -> [Cost];
+    those of one index were measured one after another, in changing order. Not
+    counted is a first time: a virtual machine's memory comes slowly then."""
+    costs = {name: [] for name in ways}
+    names = list(ways)
+    for way in ways.values():
+        way()
+    for i in range(rounds):
+        for name in names[i % len(names):] + names[:i % len(names)]:
+            costs[name].append(ways[name]())
+    return costs
+
+
+def ratio_of(costs, over, under, what='wall'):
+    """The median of the ratios within a round."""
+    return median([getattr(a, what) / getattr(b, what) for a, b in zip(costs[over], costs[under])])
+
+
+# ------------------------------------------------------------------ the targets
+
+class Beat(ctypes.Structure):
+    """struct beat of tests/helpers/victim.c, in the file of its shm=."""
+    _fields_ = [(name, ctypes.c_uint64) for name in ('counter', 'max_gap_ns', 'reset', 'wrong')]
+
+
+class Target:
+    """A process to be copied, for the time of a with block: pid, and region,
+    the addresses of its first mapping (hex).
+
+    One that spins has a thread that reads the clock in a loop and notes the
+    largest gap: stall().
+    """
+    number = 0
+
+    def __init__(self, command, spins=False):
+        self.command = command.split()
+        self.beat_path = None
+        if spins:
+            Target.number += 1
+            self.beat_path = scratch(f'beat.{Target.number}')
+            self.command.append(f'shm={self.beat_path}')
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        lines = []
+        while not lines or lines[-1][0] != 'ready':
+            lines.append(self.process.stdout.readline().split())
+            if not lines[-1] or lines[-1][1] in ('unavailable', 'unsupported'):
+                self.__exit__()
+                raise Failed(f'{" ".join(self.command)}: {lines}')
+        self.region = lines[0][1:]
+        if self.beat_path:
+            with open(self.beat_path, 'r+b') as file:
+                self.beat = Beat.from_buffer(mmap.mmap(file.fileno(), mmap.PAGESIZE))
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def stand(self):
+        """It uses no CPU until go()."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go(self):
+        os.kill(self.pid, signal.SIGCONT)
+
+    def stall(self, action):
+        """What action() returns, and the spinning thread's largest gap, in ms."""
+        self.beat.reset = 1
+        while self.beat.reset:
+            time.sleep(0.001)
+        result = action()
+        seen = self.beat.counter
+        while self.beat.counter < seen + 2:  # a gap is noted when it is over
+            time.sleep(0.001)
+        return result, self.beat.max_gap_ns / 1e6
+
+    def huge_percent(self):
+        """How much of its memory lies in huge pages."""
+        rollup = f'/proc/{self.pid}/smaps_rollup'
+        huge, anonymous = (int(first_value(rollup, key).split()[0])
+                           for key in ('AnonHugePages', 'Anonymous'))
+        return 100 * huge / anonymous
