@@ -167,11 +167,13 @@ time.sleep(30)' 3>&- &
 		wait_for 5 eval '[ "$(counter count)" -gt 1000 ]'
 		for _ in 1 2 3; do
 			freeze "$VICTIM" 2>>errors | {
-				releaser take tasks sleep=400 status thaw >out &
+				rm -f counted
+				releaser take tasks for=counted status thaw >out &
 				wait_for 5 grep -q tasks out
 				counter count >before
 				sleep 0.04
 				counter count >after
+				touch counted
 				wait $!
 			}
 			grep -qx 'status stopped' out

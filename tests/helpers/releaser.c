@@ -9,6 +9,7 @@
  *   beat      a sign of life
  *   thaw      "thaw NANOSECONDS" or "thaw ERROR"
  *   sleep=MS  waits
+ *   for=FILE  waits until it is there, 9 s at most
  *   garbage   sends bytes that are no packet
  *   close     closes the lease
  */
@@ -54,6 +55,12 @@ static void thaw(void)
 		printf("thaw %s\n", strerror(errno));
 }
 
+static void wait_for_file(const char *path)
+{
+	for (int i = 0; i < 900 && access(path, F_OK) < 0; i++)
+		usleep(10000);
+}
+
 static void act(const char *action)
 {
 	uint64_t ms;
@@ -72,6 +79,8 @@ static void act(const char *action)
 	else if (!strcmp(action, "garbage"))
 		printf("garbage %zd\n",
 		       send(lease, "garbage", 7, MSG_NOSIGNAL));
+	else if (!strncmp(action, "for=", 4))
+		wait_for_file(action + 4);
 	else if (!strcmp(action, "close"))
 		close(lease);
 	else if (!strncmp(action, "sleep=", 6) && !num_parse(action + 6, &ms))
