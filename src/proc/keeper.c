@@ -189,7 +189,9 @@ static void answer(int peer, enum lease_answer yes, uint64_t value)
 
 static void grant(struct keeper *keeper, int peer)
 {
-	if (keeper->lease < 0 && keeper->end == KEEPER_GOES_ON)
+	if (keeper->end != KEEPER_GOES_ON)
+		return; /* ending: to hang up is the answer */
+	if (keeper->lease < 0)
 		keeper->lease = peer;
 	answer(peer, keeper->lease == peer ? LEASE_YES : LEASE_NO, 0);
 }
