@@ -94,9 +94,22 @@ static void undo_on_signals(void)
 	atexit(undo);
 }
 
+/* Signals wait: what is made must be known to undo() first. */
+static enum image_dir_fault create_dir(const struct options *options)
+{
+	enum image_dir_fault fault;
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	fault = image_dir_create(&dir, options->path, options->force);
+	sigprocmask(SIG_UNBLOCK, &all, NULL);
+	return fault;
+}
+
 static void open_dir(const struct options *options)
 {
-	switch (image_dir_create(&dir, options->path, options->force)) {
+	switch (create_dir(options)) {
 	case IMAGE_DIR_FINE:
 		return;
 	case IMAGE_DIR_NOT_EMPTY:

@@ -116,7 +116,9 @@ static void add_task(struct memread *self, const struct frame *frame)
 
 static void beat(void *self)
 {
-	lease_beat(((struct memread *)self)->releaser.lease);
+	if (lease_beat(((struct memread *)self)->releaser.lease) < 0)
+		die(EXIT_TARGET, "the target was not stopped all the time: it "
+				 "was killed, or its keeper was");
 }
 
 /* A pre-dump's target runs from here on, a consistent copy's stays. */

@@ -91,12 +91,14 @@ int lease_thaw(int lease, uint64_t *stopped_ns)
 	return -1;
 }
 
-void lease_beat(int lease)
+int lease_beat(int lease)
 {
 	struct lease_packet request = {.verb = LEASE_BEAT};
+	ssize_t n = send(lease, &request, sizeof(request),
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	/* no matter if it is lost: the next question will tell */
-	send(lease, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* no matter if one is lost: the next one tells too */
+	return n < 0 && errno != EAGAIN ? -1 : 0;
 }
 
 bool lease_is_stopped(int lease)

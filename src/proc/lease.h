@@ -51,7 +51,8 @@ int lease_take(const char *name);
  * before. */
 int lease_thaw(int lease, uint64_t *stopped_ns);
 
-void lease_beat(int lease);
+/* -1 with EPIPE when the keeper has gone. */
+int lease_beat(int lease);
 
 /* Was it stopped all the time until now? */
 bool lease_is_stopped(int lease);

@@ -73,7 +73,7 @@ static void act(const char *action)
 		printf("status %s\n",
 		       lease_is_stopped(lease) ? "stopped" : "ran");
 	else if (!strcmp(action, "beat"))
-		lease_beat(lease);
+		(void)lease_beat(lease);
 	else if (!strcmp(action, "thaw"))
 		thaw();
 	else if (!strcmp(action, "garbage"))
