@@ -46,6 +46,53 @@ counter() { od -An -tu8 -N8 "$1" | tr -d ' '; }
 	[[ "$(tell c)" = ok* ]]
 }
 
+@test "freeze: a pre-dump's target runs as soon as its maps are read" {
+	victim anon
+	export -f runs state_of
+	stages "freeze $VICTIM" "{ releaser brief tasks sleep=300 status thaw >out & sleep 0.2; runs $VICTIM && echo ran >early; wait \$!; }"
+	[ "$STATUS" = "0 0" ]
+	[ "$(cat early)" = ran ]
+	grep -qx 'tasks 1' out
+	grep -qx 'status ran' out
+	# the release is answered all the same, with a time that is not our sleep
+	local ns
+	ns=$(sed -n 's/^thaw \([0-9]*\)$/\1/p' out)
+	[ "$ns" -gt 0 ]
+	[ "$ns" -lt 200000000 ]
+	# (twin) one that is held is seen to be stopped
+	stages "freeze $VICTIM" "{ releaser take tasks sleep=300 thaw >out & sleep 0.2; runs $VICTIM && echo ran >held; wait \$!; }"
+	[ "$STATUS" = "0 0" ]
+	[ ! -e held ]
+}
+
+@test "freeze: ^Z behind the stop of a pre-dump suspends freeze and no more" {
+	victim anon
+	mkfifo pipe
+	releaser brief tasks for="$T/go" thaw <pipe >out 3>&- &
+	local other=$!
+	freeze "$VICTIM" >pipe 2>errors 3>&- &
+	local keeper=$!
+	wait_for 5 grep -q '^tasks' out
+	kill -TSTP "$keeper"
+	wait_for 5 eval '[[ $(state_of $keeper) = T ]]'
+	runs "$VICTIM"
+	sleep 1.2 # longer than the dead man's timer
+	kill -CONT "$keeper"
+	touch go
+	wait "$keeper"
+	wait "$other"
+	grep -qE '^thaw [0-9]+$' out
+}
+
+@test "freeze: MAPS is what /proc/PID/maps says" {
+	victim anon threads=3 small=3000
+	stand_still "$VICTIM"
+	freeze "$VICTIM" | tee stream | releaser brief tasks thaw >out
+	framedump <stream | sed -n 's/^MAPS 0 text="\(.*\)"$/\1/p' | tr -d '\n' | sed 's/\\012/\n/g; s/\\042/"/g' >maps
+	[ "$(wc -l <maps)" -gt 3000 ]
+	diff "/proc/$VICTIM/maps" maps
+}
+
 @test "freeze: a second lease is refused" {
 	victim anon
 	stages "freeze $VICTIM" "tee >(sleep 0.1; releaser take >second)" "releaser take tasks sleep=500 thaw >out"

@@ -87,7 +87,7 @@ golden_bytes() {
 }
 
 @test "stream: each kind of frame has its golden bytes" {
-	for kind in hello:HELLO task:TASK release:RELEASE thawed:THAWED vmas:VMAS \
+	for kind in hello:HELLO task:TASK release:RELEASE thawed:THAWED vmas:VMAS maps:MAPS \
 		runs:RUNS pages:PAGES end:END skippable:SKIPPABLE; do
 		xxd -r -p "$GOLDEN/${kind%:*}.hex" | frames heads | grep -q " ${kind#*:} "
 	done
@@ -114,7 +114,7 @@ golden_bytes() {
 }
 
 @test "stream: tasks that make no sense or are out of order are refused" {
-	refused "$GOLDEN"/bad/task-*
+	refused "$GOLDEN"/bad/task-* "$GOLDEN"/bad/maps-*
 }
 
 @test "stream: frames out of order are refused" {

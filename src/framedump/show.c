@@ -40,8 +40,9 @@ static void show_hello(const Pagestream__Hello *hello)
 	show_text("host", &hello->host);
 	show_id("boot", &hello->boot_id);
 	show_id("session", &hello->session);
-	printf(" keeper=%s leased=%d", *hello->keeper ? hello->keeper : "-",
-	       hello->leased);
+	printf(" keeper=%s leased=%d hold=%d",
+	       *hello->keeper ? hello->keeper : "-", hello->leased,
+	       hello->hold);
 	show_text("writer", &hello->writer);
 	putchar('\n');
 }
@@ -90,6 +91,12 @@ static void show_release(const Pagestream__Release *release)
 	printf(" stopped_ns=%" PRIu64, release->stopped_ns);
 	if (release->tracker.len)
 		show_id("tracker", &release->tracker);
+	putchar('\n');
+}
+
+static void show_maps(const Pagestream__Maps *maps)
+{
+	show_text("text", &maps->text);
 	putchar('\n');
 }
 
@@ -161,6 +168,9 @@ static void show_message(uint16_t kind, const ProtobufCMessage *message)
 	case KIND_TASK:
 		show_task((const Pagestream__Task *)message);
 		break;
+	case KIND_MAPS:
+		show_maps((const Pagestream__Maps *)message);
+		break;
 	case KIND_VMAS:
 		show_vmas((const Pagestream__Vmas *)message);
 		break;
@@ -218,6 +228,8 @@ void show_end(const struct stream_reader *in)
 	printf(" heads_crc=%08" PRIx32, end->heads_crc);
 	show_subjects("gone", end->gone, end->n_gone);
 	show_subjects("async_io", end->async_io, end->n_async_io);
+	if (end->uptime_us)
+		printf(" uptime_us=%" PRIu64, end->uptime_us);
 	putchar('\n');
 	show_totals("totals", end->totals);
 	if (end->before)

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * freeze PID...: stops processes and keeps them stopped until the releaser
- * to the right lets them run; freeze(1).
+ * freeze PID...: stops processes for as long as it takes to read their maps,
+ * or holds them until the releaser to the right lets them run; freeze(1).
  */
+#include "freeze/report.h"
+
 #include "base/clock.h"
 #include "base/num.h"
-#include "base/own.h"
-#include "proc/host.h"
-#include "proc/keeper.h"
 #include "proc/urgent.h"
 #include "stage/options.h"
 #include "stage/stage.h"
@@ -15,8 +14,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 static const struct tool tool = {
@@ -158,6 +155,7 @@ static void open_keeper(struct keeper *keeper, const struct options *options)
 		.timeout_ns = options->timeout_ns,
 		.stall_ns = options->consistent ? options->stall_ns : 0,
 		.max_stop_ns = options->max_stop_ns,
+		.hold = options->consistent,
 		.out = STDOUT_FILENO,
 		.seize.tree = !options->one,
 	};
@@ -171,104 +169,6 @@ static void open_keeper(struct keeper *keeper, const struct options *options)
 		if (seize_name(&keeper->seize, pid) < 0)
 			die_errno(EXIT_SYSTEM, "no memory");
 	}
-}
-
-static ProtobufCBinaryData bytes(const void *data, size_t size)
-{
-	return (ProtobufCBinaryData){.data = (uint8_t *)data, .len = size};
-}
-
-static void appended(struct keeper *keeper, int result)
-{
-	if (result == 0)
-		return;
-	keeper_thaw(keeper);
-	die(EXIT_SYSTEM, "no memory");
-}
-
-static void say_hello(struct keeper *keeper, struct stream_writer *writer,
-		      const struct options *options)
-{
-	Pagestream__Hello hello = PAGESTREAM__HELLO__INIT;
-	struct host_boot_id boot_id = {0};
-	uint8_t session[16];
-	struct utsname host;
-	static const char version[] = "freeze " VERSION;
-
-	uname(&host);
-	if (host_boot_id(&boot_id) < 0 ||
-	    getrandom(session, sizeof(session), 0) != sizeof(session))
-		die_errno(EXIT_SYSTEM, "cannot tell which machine this is");
-	hello.version = CONTROL_VERSION;
-	hello.page_size = (uint32_t)sysconf(_SC_PAGESIZE);
-	hello.machine = bytes(host.machine, strlen(host.machine));
-	hello.host = bytes(host.nodename, strlen(host.nodename));
-	hello.boot_id = bytes(boot_id.bytes, sizeof(boot_id.bytes));
-	hello.session = bytes(session, sizeof(session));
-	hello.mode = options->consistent ? PAGESTREAM__MODE__CONSISTENT
-					 : PAGESTREAM__MODE__PREDUMP;
-	hello.keeper = keeper->name;
-	hello.writer = bytes(version, sizeof(version) - 1);
-	appended(keeper, stream_append(writer, KIND_HELLO, 0, &hello.base,
-				       &keeper->pending));
-}
-
-static void fill_threads(const struct seize_task *task, Pagestream__Task *out,
-			 Pagestream__Thread *threads)
-{
-	for (size_t i = 0; i < task->nr_threads; i++) {
-		Pagestream__Thread *thread = &threads[out->n_threads];
-
-		if (task->threads[i].state != SEIZE_STOPPED)
-			continue;
-		pagestream__thread__init(thread);
-		thread->tid = (uint32_t)task->threads[i].tid;
-		thread->ns_tid = (uint32_t)task->threads[i].ns_tid;
-		thread->sp = task->threads[i].sp;
-		out->threads[out->n_threads++] = thread;
-	}
-}
-
-static void tell_task(struct keeper *keeper, struct stream_writer *writer,
-		      const struct seize_task *task, uint32_t subject)
-{
-	own_free Pagestream__Thread *threads =
-		calloc(task->nr_threads, sizeof(*threads));
-	own_free Pagestream__Thread **pointers =
-		calloc(task->nr_threads, sizeof(*pointers));
-	Pagestream__Task out = PAGESTREAM__TASK__INIT;
-
-	appended(keeper, threads && pointers ? 0 : -1);
-	out.threads = pointers;
-	fill_threads(task, &out, threads);
-	out.pid = (uint32_t)task->pid;
-	out.ns_pid = (uint32_t)task->ns_pid;
-	out.parent = (uint32_t)task->stat.parent;
-	out.start_time = task->stat.start_time;
-	out.name = bytes(task->stat.name, task->stat.name_size);
-	out.uid = task->uid;
-	out.resident_pages = task->stat.resident_pages;
-	out.living_tid = (uint32_t)seize_living(task)->tid;
-	out.named = task->named;
-	out.start_stack = task->stat.start_stack;
-	appended(keeper, stream_append(writer, KIND_TASK, subject, &out.base,
-				       &keeper->pending));
-}
-
-static void tell_tasks(struct keeper *keeper, struct stream_writer *writer)
-{
-	Pagestream__End end = PAGESTREAM__END__INIT;
-	uint32_t subject = 0;
-
-	for (size_t i = 0; i < keeper->seize.nr_tasks; i++) {
-		const struct seize_task *task = &keeper->seize.tasks[i];
-
-		if (!task->left_out && !task->stray)
-			tell_task(keeper, writer, task, subject++);
-	}
-	end.stage = PAGESTREAM__STAGE__FREEZE;
-	appended(keeper, stream_append_end(writer, &end, &keeper->pending));
-	keeper->end_of_output = true;
 }
 
 static _Noreturn void die_not_stopped(const struct keeper *keeper)
@@ -386,25 +286,29 @@ static void refuse_holes_in_a_tree(struct keeper *keeper,
 int main(int argc, char **argv)
 {
 	struct options options = parse_options(argc, argv);
-	struct stream_writer writer;
 	struct keeper keeper;
+	struct report report;
 
 	stage_prepare(STAGE_WRITES);
-	stream_writer_init(&writer, STDOUT_FILENO);
 	open_keeper(&keeper, &options);
+	report_begin(&report, &keeper);
 
-	say_hello(&keeper, &writer, &options);
+	report_hello(&report, options.consistent);
 	if (keeper_send(&keeper) || keeper_wait_lease(&keeper))
 		die_of(&keeper);
 
 	urgent_begin();
 	if (keeper_stop(&keeper))
 		die_of(&keeper);
+	report_look(&report);
+	keeper_let_go(&keeper);
+	if (keeper.let_go)
+		urgent_end();
+
 	refuse_holes_in_a_tree(&keeper, &options);
-	tell_tasks(&keeper, &writer);
-	if (keeper_hold(&keeper) != KEEPER_RELEASED)
+	report_tasks(&report);
+	if (keeper_serve(&keeper) != KEEPER_RELEASED)
 		die_of(&keeper);
-	urgent_end();
 
 	say_what_was_left_out(&keeper);
 	return EXIT_DONE;

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "proc/lease.h"
-#include "proc/urgent.h"
 #include "stage/options.h"
 #include "stage/progress.h"
 #include "stage/releaser.h"
@@ -132,7 +131,6 @@ static void release(struct memread *self, const struct frame *frame)
 		self->stage.in.message = NULL; /* ours now */
 		self->copy.beat = beat;
 		self->copy.beat_of = self;
-		urgent_end(); /* the reading is no matter of microseconds */
 		stage_pass(&self->stage, frame);
 		return;
 	}

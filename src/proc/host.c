@@ -6,7 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <time.h>
 
 static int read_text(const char *path, char *text, size_t size)
 {
@@ -47,17 +47,10 @@ int host_boot_id(struct host_boot_id *id)
 	return -1;
 }
 
-int host_uptime(uint64_t *us)
+uint64_t host_uptime_us(void)
 {
-	char text[64];
-	char *end;
+	struct timespec now;
 
-	if (read_text("/proc/uptime", text, sizeof(text)) < 0)
-		return -1;
-	errno = EPROTO;
-	*us = strtoull(text, &end, 10) * 1000000;
-	if (*end != '.')
-		return -1;
-	*us += strtoull(end + 1, &end, 10) * 10000;
-	return *end == ' ' ? 0 : -1;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }

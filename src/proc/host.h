@@ -10,7 +10,7 @@ struct host_boot_id {
 };
 
 int host_boot_id(struct host_boot_id *id);
-/* /proc/uptime, as CRIU reads it: microseconds, counted in hundredths. */
-int host_uptime(uint64_t *us);
+/* The clock that /proc/uptime and the start times of processes count by. */
+uint64_t host_uptime_us(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "proc/host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,6 +127,14 @@ void keeper_thaw(struct keeper *keeper)
 	set_deadman(keeper, 0);
 }
 
+void keeper_let_go(struct keeper *keeper)
+{
+	if (keeper->hold)
+		return;
+	keeper_thaw(keeper);
+	keeper->let_go = true;
+}
+
 static void note_children(struct keeper *keeper)
 {
 	if (!keeper->stopped) {
@@ -141,17 +150,26 @@ static void note_children(struct keeper *keeper)
 			finish(keeper, KEEPER_TARGET_ENDED);
 }
 
+static bool is_for_terminals(int number)
+{
+	return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
+
 static void take_signals(struct keeper *keeper)
 {
 	struct signalfd_siginfo info;
 
 	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD) {
+		int number = (int)info.ssi_signo;
+
+		if (number == SIGCHLD) {
 			note_children(keeper);
-			continue;
+		} else if (keeper->let_go && is_for_terminals(number)) {
+			raise(SIGSTOP); /* and goes on when told to */
+		} else {
+			keeper->signal_number = number;
+			finish(keeper, KEEPER_SIGNALLED);
 		}
-		keeper->signal_number = (int)info.ssi_signo;
-		finish(keeper, KEEPER_SIGNALLED);
 	}
 }
 
@@ -187,18 +205,20 @@ static void answer(int peer, enum lease_answer yes, uint64_t value)
 	send(peer, &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void grant(struct keeper *keeper, int peer)
+static void grant(struct keeper *keeper, int peer, bool hold)
 {
 	if (keeper->end != KEEPER_GOES_ON)
 		return; /* ending: to hang up is the answer */
-	if (keeper->lease < 0)
+	if (keeper->lease < 0) {
 		keeper->lease = peer;
+		keeper->hold |= hold;
+	}
 	answer(peer, keeper->lease == peer ? LEASE_YES : LEASE_NO, 0);
 }
 
 static void release(struct keeper *keeper, int peer)
 {
-	bool whole = keeper->stopped && !keeper->torn;
+	bool whole = keeper->let_go || (keeper->stopped && !keeper->torn);
 
 	if (peer != keeper->lease || keeper->end != KEEPER_GOES_ON) {
 		answer(peer, LEASE_NO, 0);
@@ -214,7 +234,7 @@ static void obey(struct keeper *keeper, int peer,
 {
 	switch (packet->verb) {
 	case LEASE_TAKE:
-		grant(keeper, peer);
+		grant(keeper, peer, packet->value == LEASE_HOLD);
 		break;
 	case LEASE_THAW:
 		release(keeper, peer);
@@ -275,7 +295,7 @@ static void send_some(struct keeper *keeper)
 		return;
 	keeper->pending.size = 0;
 	keeper->sent = 0;
-	if (keeper->end_of_output)
+	if (keeper->more && !keeper->more(keeper))
 		close_output(keeper);
 }
 
@@ -370,6 +390,7 @@ static void pause_until(struct keeper *keeper, uint64_t until)
 static void attempt(struct keeper *keeper, uint64_t limit_ns)
 {
 	set_deadman(keeper, DEADMAN_NS);
+	keeper->uptime_us = host_uptime_us();
 	keeper->result = seize_stop(&keeper->seize, limit_ns);
 	keeper->stopped = keeper->result == SEIZE_OK;
 	if (!keeper->stopped)
@@ -401,6 +422,8 @@ static uint64_t earliest(const struct keeper *keeper)
 {
 	uint64_t until = UINT64_MAX;
 
+	if (!keeper->stopped)
+		return until;
 	if (keeper->max_stop_ns)
 		until = keeper->seize.stop_ns + keeper->max_stop_ns;
 	if (keeper->stall_ns && keeper->beat_ns + keeper->stall_ns < until)
@@ -412,6 +435,8 @@ static void mind_the_time(struct keeper *keeper)
 {
 	uint64_t now = clock_ns();
 
+	if (!keeper->stopped)
+		return;
 	if (keeper->max_stop_ns &&
 	    now >= keeper->seize.stop_ns + keeper->max_stop_ns)
 		finish(keeper, KEEPER_TOO_LONG);
@@ -419,7 +444,7 @@ static void mind_the_time(struct keeper *keeper)
 		finish(keeper, KEEPER_STALLED);
 }
 
-enum keeper_end keeper_hold(struct keeper *keeper)
+enum keeper_end keeper_serve(struct keeper *keeper)
 {
 	while (keeper->end == KEEPER_GOES_ON) {
 		turn(keeper, earliest(keeper));

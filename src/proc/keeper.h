@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * The keeper holds a target stopped until its releaser asks to let it run,
- * and lets it run by itself as soon as anything is wrong.  The kernel does
- * so when the keeper dies; a keeper that hangs, is stopped or starves is
- * killed by its own timer (SIGKILL, 1 s), which its loop pushes on.
+ * The keeper stops a target for as long as its owner looks at it, or holds
+ * it until its releaser asks to let it run, and lets it run by itself as soon
+ * as anything is wrong.  The kernel does so when the keeper dies; a keeper
+ * that hangs, is stopped or starves is killed by its own timer (SIGKILL, 1 s),
+ * which its loop pushes on.
  *
  * The loop never blocks: signals come by signalfd(2), output goes out in
  * pieces that a pipe with room takes at once (PIPE_BUF), sockets are
@@ -40,13 +41,16 @@ struct keeper {
 	uint64_t timeout_ns;  /* for all attempts to stop */
 	uint64_t stall_ns;    /* between beats; 0: none expected */
 	uint64_t max_stop_ns; /* 0: no bound */
+	bool hold;            /* until THAW; or as the lease asks */
 	int out;              /* -1 when closed */
+	/* refills pending when that is out; false: it was all, close out */
+	bool (*more)(struct keeper *);
+	void *more_of;
 
 	char name[64]; /* of the socket */
 	struct seize seize;
-	struct buf pending; /* bytes for out */
+	struct buf pending; /* for out */
 	size_t sent;
-	bool end_of_output; /* close out when pending is sent */
 
 	int listener;
 	int signals;
@@ -56,6 +60,8 @@ struct keeper {
 	bool armed;
 	bool stopped;
 	bool torn;           /* was to be stopped and was not, all the time */
+	bool let_go;         /* runs by itself, whole */
+	uint64_t uptime_us;  /* just before the stop */
 	uint64_t stopped_ns; /* how long, once it runs again */
 	uint64_t beat_ns;
 	enum seize_result result;
@@ -70,8 +76,10 @@ int keeper_open(struct keeper *keeper);
 enum keeper_end keeper_send(struct keeper *keeper);
 enum keeper_end keeper_wait_lease(struct keeper *keeper);
 enum keeper_end keeper_stop(struct keeper *keeper);
-/* Until the target runs: never KEEPER_GOES_ON. */
-enum keeper_end keeper_hold(struct keeper *keeper);
+/* What is to be seen has been seen: lets the target run, unless it is held. */
+void keeper_let_go(struct keeper *keeper);
+/* Until the releaser has its answer: never KEEPER_GOES_ON. */
+enum keeper_end keeper_serve(struct keeper *keeper);
 
 /* Whatever happened, the target runs afterwards. */
 void keeper_thaw(struct keeper *keeper);

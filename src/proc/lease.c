@@ -20,9 +20,9 @@ socklen_t lease_address(const char *name, struct sockaddr_un *address)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
 }
 
-static int ask(int lease, enum lease_verb verb, struct lease_packet *answer)
+static int ask(int lease, struct lease_packet request,
+	       struct lease_packet *answer)
 {
-	struct lease_packet request = {.verb = verb};
 	ssize_t n = send(lease, &request, sizeof(request), MSG_NOSIGNAL);
 
 	while (n >= 0) {
@@ -62,14 +62,15 @@ static int hung_up(int lease)
 	return -1;
 }
 
-int lease_take(const char *name)
+int lease_take(const char *name, enum lease_stop stop)
 {
+	struct lease_packet request = {.verb = LEASE_TAKE, .value = stop};
 	own_fd int lease = connect_to(name);
 	struct lease_packet answer;
 
 	if (lease < 0)
 		return -1;
-	if (ask(lease, LEASE_TAKE, &answer) < 0)
+	if (ask(lease, request, &answer) < 0)
 		return hung_up(lease);
 	if (answer.verb != LEASE_YES) {
 		errno = EBUSY;
@@ -80,9 +81,10 @@ int lease_take(const char *name)
 
 int lease_thaw(int lease, uint64_t *stopped_ns)
 {
+	struct lease_packet request = {.verb = LEASE_THAW};
 	struct lease_packet answer;
 
-	if (ask(lease, LEASE_THAW, &answer) < 0)
+	if (ask(lease, request, &answer) < 0)
 		return -1;
 	*stopped_ns = answer.value;
 	if (answer.verb == LEASE_YES)
@@ -103,8 +105,8 @@ int lease_beat(int lease)
 
 bool lease_is_stopped(int lease)
 {
+	struct lease_packet request = {.verb = LEASE_STATUS};
 	struct lease_packet answer;
 
-	return ask(lease, LEASE_STATUS, &answer) == 0 &&
-	       answer.verb == LEASE_YES;
+	return ask(lease, request, &answer) == 0 && answer.verb == LEASE_YES;
 }

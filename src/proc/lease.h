@@ -4,7 +4,7 @@
  * A request is one packet, and so is its answer; both of this machine, in
  * its own byte order.
  *
- *   LEASE    asks to be the releaser; granted once.  The connection is the
+ *   TAKE     asks to be the releaser; granted once.  The connection is the
  *            lease: when it closes, the target runs.
  *   THAW     lets the target run; answered, when it runs, with how long it
  *            was stopped.
@@ -32,10 +32,15 @@ enum lease_answer {
 	LEASE_NO = 2, /* TAKE: another has it; STATUS: it ran */
 };
 
+enum lease_stop {
+	LEASE_BRIEF = 0, /* the keeper lets the target run by itself */
+	LEASE_HOLD = 1,  /* it stays stopped until THAW */
+};
+
 struct lease_packet {
 	uint32_t verb; /* enum lease_verb, or lease_answer */
 	uint32_t zero;
-	uint64_t value; /* THAW: nanoseconds stopped */
+	uint64_t value; /* TAKE: enum lease_stop; to THAW: nanoseconds */
 };
 
 /* The address of a name, which stands behind the first NUL byte. */
@@ -45,7 +50,7 @@ socklen_t lease_address(const char *name, struct sockaddr_un *address);
  * A descriptor, or -1: ECONNREFUSED when the keeper has gone, EACCES when it
  * does not serve this user, EBUSY when another is the releaser.
  */
-int lease_take(const char *name);
+int lease_take(const char *name, enum lease_stop stop);
 
 /* 0 once the target runs; -1 with ECONNRESET when the keeper had let it run
  * before. */

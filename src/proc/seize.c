@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define VFORK_NS MS_NS /* how long a stop takes at most, but for a vfork */
+#define FEW      8     /* threads: worth to be woken for each */
+#define NAP_NS   50000 /* of which a switch to a thread takes some 15000 */
 
 #define PEEK (WSTOPPED | WEXITED | __WALL | WNOHANG | WNOWAIT)
 
@@ -110,20 +112,26 @@ static void peek(struct seize *seize, size_t index, struct seize_thread *thread)
 	thread->sp = arch_mend_stop(thread->tid);
 }
 
-/* Waits for news of any thread; false when the time is over. */
-static bool wait_for_news(uint64_t until)
+/*
+ * Until a thread stops or ends, or the time is over.  Where many are still to
+ * stop, each would wake us and so take the CPU from the next one: a nap lets
+ * them stop in a row (64 that spin on 2 CPUs: half the time).
+ */
+static void wait_for_news(size_t running, uint64_t until)
 {
 	uint64_t now = clock_ns();
-	struct timespec left;
+	uint64_t left = until > now ? until - now : 0;
+	struct timespec limit = {0};
 	sigset_t set;
 
-	if (now >= until)
-		return false;
-	left.tv_sec = (time_t)((until - now) / S_NS);
-	left.tv_nsec = (long)((until - now) % S_NS);
 	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	return sigtimedwait(&set, NULL, &left) >= 0 || errno == EINTR;
+	if (running > FEW)
+		left = NAP_NS < left ? NAP_NS : left;
+	else
+		sigaddset(&set, SIGCHLD);
+	limit.tv_sec = (time_t)(left / S_NS);
+	limit.tv_nsec = (long)(left % S_NS);
+	sigtimedwait(&set, NULL, &limit);
 }
 
 /* Its stopped threads run again, seized. */
@@ -147,8 +155,10 @@ static void let_go_on(struct seize *seize, size_t index)
  * ended, which a child that we have stopped never does.  So it is let go on;
  * exec is a stop of its own (PTRACE_O_TRACEEXEC).
  */
-static void free_vfork_children(struct seize *seize, pid_t parent)
+static void free_vfork_children(struct seize *seize, size_t parent_index)
 {
+	pid_t parent = seize->tasks[parent_index].pid;
+
 	for (size_t i = 0; i < seize->nr_tasks; i++) {
 		pid_t pid = seize->tasks[i].pid;
 
@@ -158,57 +168,61 @@ static void free_vfork_children(struct seize *seize, pid_t parent)
 	}
 }
 
-static bool settle_thread(struct seize *seize, size_t index,
-			  struct seize_thread *thread, uint64_t until)
+/* Looks at all that run; how many still do. */
+static size_t peek_all(struct seize *seize)
 {
-	uint64_t patience = clock_ns() + VFORK_NS;
+	size_t running = 0;
 
-	for (;;) {
-		peek(seize, index, thread);
-		if (thread->state != SEIZE_RUNS)
-			return true;
-		if (wait_for_news(patience < until ? patience : until))
-			continue;
-		if (patience >= until)
-			return false;
-		free_vfork_children(seize, seize->tasks[index].pid);
-		patience += VFORK_NS;
+	for (size_t i = 0; i < seize->nr_tasks; i++) {
+		/* a birth may move the tasks, but not the threads of this one
+		 */
+		size_t nr = seize->tasks[i].nr_threads;
+		struct seize_thread *threads = seize->tasks[i].threads;
+
+		for (size_t j = 0; j < nr; j++) {
+			attach_tick(seize, j);
+			if (threads[j].state != SEIZE_RUNS)
+				continue;
+			peek(seize, i, &threads[j]);
+			running += threads[j].state == SEIZE_RUNS;
+		}
 	}
+	return running;
 }
 
-static bool settle_task(struct seize *seize, size_t index, uint64_t until)
-{
-	/* a birth may move the tasks, but not the threads of this one */
-	size_t nr = seize->tasks[index].nr_threads;
-	struct seize_thread *threads = seize->tasks[index].threads;
-
-	for (size_t i = 0; i < nr; i++) {
-		attach_tick(seize, i);
-		if (threads[i].state == SEIZE_RUNS &&
-		    !settle_thread(seize, index, &threads[i], until))
-			return false;
-	}
-	return true;
-}
-
-static bool anything_runs(const struct seize *seize)
+static void free_all_vfork_children(struct seize *seize)
 {
 	for (size_t i = 0; i < seize->nr_tasks; i++)
 		for (size_t j = 0; j < seize->tasks[i].nr_threads; j++)
-			if (seize->tasks[i].threads[j].state == SEIZE_RUNS)
-				return true;
-	return false;
+			if (seize->tasks[i].threads[j].state == SEIZE_RUNS) {
+				free_vfork_children(seize, i);
+				break;
+			}
 }
 
-/* More than once round when a vfork child was let go on. */
+/* All have stopped or ended; or it is too late. */
 static bool settle(struct seize *seize, uint64_t until)
 {
-	do {
-		for (size_t i = 0; i < seize->nr_tasks; i++)
-			if (!settle_task(seize, i, until))
-				return false;
-	} while (anything_runs(seize));
-	return true;
+	uint64_t patience = 0;
+	size_t before = 0;
+
+	for (;;) {
+		size_t running = peek_all(seize);
+		uint64_t now = clock_ns();
+
+		if (!running)
+			return true;
+		if (now >= until)
+			return false;
+		if (running != before)
+			patience = now + VFORK_NS;
+		if (now >= patience) {
+			free_all_vfork_children(seize);
+			patience = now + VFORK_NS;
+		}
+		before = running;
+		wait_for_news(running, patience < until ? patience : until);
+	}
 }
 
 /* Is there a thread in /proc that we do not hold? */
@@ -257,7 +271,7 @@ static enum seize_result stop_all(struct seize *seize, uint64_t until)
 const struct seize_thread *seize_living(const struct seize_task *task)
 {
 	for (size_t i = 0; i < task->nr_threads; i++)
-		if (task->threads[i].state == SEIZE_STOPPED)
+		if (seize_was_stopped(&task->threads[i]))
 			return &task->threads[i];
 	return NULL;
 }
@@ -279,6 +293,17 @@ static enum seize_result miss_ended(struct seize *seize)
 	return SEIZE_OK;
 }
 
+/* Only those that an earlier attempt has seized and not stopped are ours. */
+static void forget_resumed(struct seize_task *task)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < task->nr_threads; i++)
+		if (task->threads[i].state == SEIZE_RUNS)
+			task->threads[kept++] = task->threads[i];
+	task->nr_threads = kept;
+}
+
 /*
  * An earlier attempt is out of date: descendants may have gone, and their
  * pids been used again.  Those that we still wait for stay.
@@ -291,6 +316,7 @@ static void start_anew(struct seize *seize)
 		struct seize_task *task = &seize->tasks[i];
 
 		task->described = false;
+		forget_resumed(task);
 		if (task->named || task->nr_threads)
 			seize->tasks[kept++] = *task;
 		else
@@ -328,15 +354,12 @@ enum seize_result seize_stop(struct seize *seize, uint64_t limit_ns)
 	return result;
 }
 
-/* Forgets the threads that are not seized any more. */
-static void forget_detached(struct seize_task *task)
+static void resume(struct seize_thread *thread)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < task->nr_threads; i++)
-		if (task->threads[i].state == SEIZE_RUNS)
-			task->threads[kept++] = task->threads[i];
-	task->nr_threads = kept;
+	if (thread->state != SEIZE_STOPPED)
+		return;
+	ptrace(PTRACE_DETACH, thread->tid, NULL, NULL);
+	thread->state = SEIZE_RESUMED;
 }
 
 void seize_resume(struct seize *seize)
@@ -345,12 +368,8 @@ void seize_resume(struct seize *seize)
 		struct seize_task *task = &seize->tasks[i];
 
 		for (size_t j = 0; j < task->nr_threads; j++)
-			if (task->threads[j].state == SEIZE_STOPPED)
-				ptrace(PTRACE_DETACH, task->threads[j].tid,
-				       NULL, NULL);
+			resume(&task->threads[j]);
 	}
-	for (size_t i = 0; i < seize->nr_tasks; i++)
-		forget_detached(&seize->tasks[i]);
 }
 
 void seize_catch(struct seize *seize)
@@ -359,7 +378,8 @@ void seize_catch(struct seize *seize)
 		struct seize_task *task = &seize->tasks[i];
 
 		for (size_t j = 0; j < task->nr_threads; j++)
-			peek(seize, i, &task->threads[j]);
+			if (task->threads[j].state == SEIZE_RUNS)
+				peek(seize, i, &task->threads[j]);
 	}
 	seize_resume(seize);
 }

@@ -23,6 +23,7 @@
 enum seize_state {
 	SEIZE_RUNS, /* seized, not stopped */
 	SEIZE_STOPPED,
+	SEIZE_RESUMED, /* was stopped, and is ours no more */
 	SEIZE_ENDED,
 };
 
@@ -83,14 +84,20 @@ int seize_name(struct seize *seize, pid_t pid);
 enum seize_result seize_stop(struct seize *seize, uint64_t limit_ns);
 void seize_catch(struct seize *seize);
 
-/* Lets every stopped thread run, detached. */
+/* Lets every stopped thread run, detached; it is still known. */
 void seize_resume(struct seize *seize);
 
 /* Notes threads that ended while they were stopped (SIGKILL); how many. */
 int seize_bury(struct seize *seize);
 
-/* The first stopped thread, through which the process can be worked on. */
+/* The first thread that is or was stopped: through it the process can be seen.
+ */
 const struct seize_thread *seize_living(const struct seize_task *task);
+
+static inline bool seize_was_stopped(const struct seize_thread *thread)
+{
+	return thread->state == SEIZE_STOPPED || thread->state == SEIZE_RESUMED;
+}
 
 void seize_release(struct seize *seize);
 

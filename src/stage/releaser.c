@@ -34,7 +34,8 @@ void releaser_greet(struct releaser *releaser, struct stage *stage)
 
 	hello->leased = 1;
 	stage_control(stage, KIND_HELLO, 0, &hello->base);
-	releaser->lease = lease_take(hello->keeper);
+	releaser->lease = lease_take(hello->keeper,
+				     hello->hold ? LEASE_HOLD : LEASE_BRIEF);
 	if (releaser->lease < 0 && errno == EBUSY)
 		die(EXIT_USAGE, "another stage releases already");
 	if (releaser->lease < 0 && errno == EACCES)
@@ -45,7 +46,8 @@ void releaser_greet(struct releaser *releaser, struct stage *stage)
 		die(EXIT_INPUT, "freeze has gone: this stream is not live "
 				"any more");
 	die_closes(releaser->lease);
-	urgent_begin();
+	if (hello->hold)
+		urgent_begin();
 }
 
 void releaser_thaw(struct releaser *releaser, struct stage *stage,

@@ -76,6 +76,12 @@ static bool vmas_are_valid(const Pagestream__Vmas *vmas)
 	return true;
 }
 
+/* It is searched as a string. */
+static bool maps_are_valid(const Pagestream__Maps *maps)
+{
+	return maps->text.len && !memchr(maps->text.data, 0, maps->text.len);
+}
+
 static bool end_is_valid(const Pagestream__End *end)
 {
 	return end->totals;
@@ -88,6 +94,8 @@ static const ProtobufCMessageDescriptor *descriptor_of(uint16_t kind)
 		return &pagestream__hello__descriptor;
 	case KIND_TASK:
 		return &pagestream__task__descriptor;
+	case KIND_MAPS:
+		return &pagestream__maps__descriptor;
 	case KIND_RELEASE:
 	case KIND_THAWED:
 		return &pagestream__release__descriptor;
@@ -112,6 +120,8 @@ static bool message_is_valid(uint16_t kind, const ProtobufCMessage *message)
 		return hello_is_valid((const Pagestream__Hello *)message);
 	case KIND_TASK:
 		return task_is_valid((const Pagestream__Task *)message);
+	case KIND_MAPS:
+		return maps_are_valid((const Pagestream__Maps *)message);
 	case KIND_VMAS:
 		return vmas_are_valid((const Pagestream__Vmas *)message);
 	case KIND_END:

@@ -20,6 +20,7 @@ const char *frame_kind_name(uint16_t kind)
 		[KIND_RELEASE] = "RELEASE", [KIND_THAWED] = "THAWED",
 		[KIND_VMAS] = "VMAS",       [KIND_RUNS] = "RUNS",
 		[KIND_PAGES] = "PAGES",     [KIND_END] = "END",
+		[KIND_MAPS] = "MAPS",
 	};
 
 	if (frame_is_skippable(kind))
@@ -40,6 +41,7 @@ static uint32_t table_limit(uint16_t kind)
 	case KIND_RELEASE:
 	case KIND_THAWED:
 		return 4096;
+	case KIND_MAPS:
 	case KIND_VMAS:
 	case KIND_RUNS:
 	case KIND_PAGES:

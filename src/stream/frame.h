@@ -42,6 +42,7 @@ enum frame_kind {
 	KIND_RUNS = 6,
 	KIND_PAGES = 7,
 	KIND_END = 8,
+	KIND_MAPS = 12, /* what freeze read of /proc/PID/maps */
 	/* kept free: */
 	KIND_OBJECT = 9,  /* shared memory */
 	KIND_THREAD = 10, /* tid, stack pointer, registers */
@@ -58,7 +59,7 @@ enum frame_flag {
 
 /* Bytes. */
 #define FRAME_TABLE_MAX (4u << 20)   /* TASK: some 200,000 threads */
-#define FRAME_LIST_MAX  (256u << 10) /* VMAS, RUNS, PAGES, skippable */
+#define FRAME_LIST_MAX  (256u << 10) /* MAPS, VMAS, RUNS, PAGES, skippable */
 #define FRAME_BODY_MAX  (4u << 20)
 #define FRAME_IOVECS    512 /* pieces of a body that is written */
 

@@ -45,7 +45,8 @@ static enum frame_status take_hello(struct stream_reader *reader)
 	return FRAME_OK;
 }
 
-/* Subjects of VMAS, RUNS and PAGES come one after another, each kind anew. */
+/* Subjects of MAPS, VMAS, RUNS and PAGES come one after another, each kind
+ * anew. */
 static enum frame_status take_subject(struct stream_reader *reader,
 				      const struct frame *frame,
 				      enum stream_place place)
@@ -159,6 +160,7 @@ static enum stream_place place_after(const struct stream_reader *reader,
 				     uint16_t kind)
 {
 	enum stream_place at = reader->place;
+	bool before = at == PLACE_TASKS || at == PLACE_MAPS;
 	bool listed = at == PLACE_VMAS || at == PLACE_RUNS || at == PLACE_PAGES;
 
 	switch (kind) {
@@ -166,10 +168,12 @@ static enum stream_place place_after(const struct stream_reader *reader,
 		return at == PLACE_START ? PLACE_TASKS : PLACE_START;
 	case KIND_TASK:
 		return at == PLACE_TASKS ? PLACE_TASKS : PLACE_START;
+	case KIND_MAPS:
+		return before ? PLACE_MAPS : PLACE_START;
 	case KIND_RELEASE:
-		return at == PLACE_TASKS ? PLACE_VMAS : PLACE_START;
+		return before ? PLACE_VMAS : PLACE_START;
 	case KIND_THAWED:
-		if (at == PLACE_TASKS)
+		if (before)
 			return PLACE_VMAS;
 		return listed && !reader->thawed ? PLACE_LATE_THAWED
 						 : PLACE_START;
@@ -202,6 +206,7 @@ static enum frame_status take_content(struct stream_reader *reader,
 	case KIND_THAWED:
 		reader->thawed = true;
 		return FRAME_OK;
+	case KIND_MAPS:
 	case KIND_VMAS:
 		return take_subject(reader, frame, place);
 	case KIND_RUNS:
@@ -222,6 +227,8 @@ static const char *senseless(uint16_t kind)
 		return "HELLO that makes no sense";
 	case KIND_TASK:
 		return "TASK that makes no sense";
+	case KIND_MAPS:
+		return "MAPS that makes no sense";
 	case KIND_VMAS:
 		return "VMAS that makes no sense";
 	case KIND_END:

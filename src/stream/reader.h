@@ -15,7 +15,8 @@
 enum stream_place {
 	PLACE_START,
 	PLACE_TASKS, /* HELLO was seen */
-	PLACE_VMAS,  /* RELEASE or THAWED */
+	PLACE_MAPS,
+	PLACE_VMAS, /* RELEASE or THAWED */
 	PLACE_RUNS,
 	PLACE_PAGES,
 	PLACE_LATE_THAWED, /* THAWED behind the pages */
@@ -27,7 +28,7 @@ struct stream_reader {
 	enum stream_place place;
 	bool thawed;
 	uint32_t nr_tasks;
-	uint32_t subject; /* of VMAS, RUNS and PAGES so far */
+	uint32_t subject; /* of MAPS, VMAS, RUNS and PAGES so far */
 	vaddr_t low;      /* where the subject's next run may begin */
 	struct tally tally;
 	uint64_t body_bytes;

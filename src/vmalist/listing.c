@@ -5,7 +5,6 @@
 #include "base/num.h"
 #include "base/own.h"
 #include "proc/maps.h"
-#include "proc/procfs.h"
 #include "proc/task.h"
 
 #include <errno.h>
@@ -13,8 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_ROOM  (256 << 10) /* bytes: 2,000 mappings and more */
-#define VMAS_BYTES (64 << 10)  /* of names and fields in one VMAS frame */
+#define VMAS_BYTES (64 << 10) /* of names and fields in one VMAS frame */
 #define VMAS_MAX   1024
 #define ALIVE_NS   (50 * MS_NS)
 #define RUNS_CHUNK 1024 /* runs in one frame */
@@ -28,9 +26,6 @@ void listing_prepare(struct listing *listing, const Pagestream__Hello *hello)
 {
 	listing->consistent = hello->mode == PAGESTREAM__MODE__CONSISTENT;
 	listing->page_size = hello->page_size;
-	if (buf_reserve(&listing->text, TEXT_ROOM) < 0)
-		no_memory();
-	memset(listing->text.data, 0, TEXT_ROOM); /* no page faults later */
 }
 
 static struct listing_task *new_task(struct listing *listing)
@@ -54,9 +49,6 @@ static struct listing_task *new_task(struct listing *listing)
 static _Noreturn void die_of_task(pid_t pid)
 {
 	switch (errno) {
-	case ENOENT:
-	case ESRCH:
-		die(EXIT_TARGET, "pid %d: gone", pid);
 	case ENOTTY:
 		die(EXIT_SYSTEM, "this kernel has no PAGEMAP_SCAN (Linux "
 				 "6.7): use --scan=pagemap");
@@ -80,30 +72,38 @@ void listing_add(struct listing *listing, const Pagestream__Task *message,
 		.pid = (pid_t)message->pid,
 		.living_tid = (pid_t)message->living_tid,
 		.named = message->named,
-		.text_at = listing->text.size,
 	};
-	if (procfs_read(task->pid, task->living_tid, "maps", &listing->text) <
-	    0)
-		die_of_task(task->pid);
-	listing->text.size++; /* the NUL byte */
 	task->scan = pagescan_open(task->pid, task->living_tid, method);
-	if (!task->scan)
+	if (!task->scan && errno != ENOENT && errno != ESRCH)
 		die_of_task(task->pid);
+}
+
+void listing_add_maps(struct listing *listing, uint32_t subject,
+		      const Pagestream__Maps *maps)
+{
+	struct buf *text = &listing->tasks[subject].maps;
+
+	if (buf_append(text, maps->text.data, maps->text.len) < 0 ||
+	    buf_reserve(text, 1) < 0)
+		no_memory();
+	text->data[text->size] = 0;
 }
 
 enum _Pagestream__Scan listing_method(const struct listing *listing)
 {
-	if (!listing->nr_tasks)
-		return PAGESTREAM__SCAN__SCAN_NONE;
-	return pagescan_method(listing->tasks[0].scan) == PAGESCAN_IOCTL
-		       ? PAGESTREAM__SCAN__SCAN_IOCTL
-		       : PAGESTREAM__SCAN__SCAN_PAGEMAP;
+	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
+		if (!listing->tasks[i].scan)
+			continue;
+		return pagescan_method(listing->tasks[i].scan) == PAGESCAN_IOCTL
+			       ? PAGESTREAM__SCAN__SCAN_IOCTL
+			       : PAGESTREAM__SCAN__SCAN_PAGEMAP;
+	}
+	return PAGESTREAM__SCAN__SCAN_NONE;
 }
 
-static const char *text_of(const struct listing *listing,
-			   const struct listing_task *task)
+static const char *text_of(const struct listing_task *task)
 {
-	return listing->text.data + task->text_at;
+	return task->maps.size ? task->maps.data : "";
 }
 
 static bool next_vma(const struct listing_task *task, const char **at,
@@ -118,10 +118,9 @@ static bool next_vma(const struct listing_task *task, const char **at,
 }
 
 /* io_uring and libaio rings show in maps; an io_uring need not be mapped. */
-static bool has_ring(const struct listing *listing,
-		     const struct listing_task *task)
+static bool has_ring(const struct listing_task *task)
 {
-	const char *text = text_of(listing, task);
+	const char *text = text_of(task);
 
 	return strstr(text, " /[aio]") ||
 	       strstr(text, " anon_inode:[io_uring]") ||
@@ -132,7 +131,7 @@ static bool has_ring(const struct listing *listing,
 void listing_find_async_io(struct listing *listing)
 {
 	for (uint32_t i = 0; i < listing->nr_tasks; i++)
-		if (has_ring(listing, &listing->tasks[i]))
+		if (has_ring(&listing->tasks[i]))
 			listing->async_io[listing->nr_async_io++] = i;
 }
 
@@ -181,7 +180,7 @@ static void write_vmas_of(const struct listing *listing, uint32_t subject,
 			  struct vmas_frame *out, struct stage *stage)
 {
 	const struct listing_task *task = &listing->tasks[subject];
-	const char *at = text_of(listing, task);
+	const char *at = text_of(task);
 	struct vma vma;
 
 	while (next_vma(task, &at, &vma)) {
@@ -296,11 +295,15 @@ static void write_runs_of(struct listing *listing, uint32_t subject,
 			  struct runs_frame *out, struct stage *stage)
 {
 	struct listing_task *task = &listing->tasks[subject];
-	const char *at = text_of(listing, task);
+	const char *at = text_of(task);
 	struct left_out left = {0};
 	struct vma vma;
 	int result = 0;
 
+	if (!task->scan) {
+		note_gone(listing, subject);
+		return;
+	}
 	pagescan_tick(task->scan, tick, listing);
 	while (result == 0 && next_vma(task, &at, &vma)) {
 		if (vma_is_wanted(&vma))

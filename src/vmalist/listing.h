@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * The tasks of one stream, their mappings as text, and their pagemaps.
- * Everything that is needed later is opened and read while they are stopped.
  * These functions die; they belong to vmalist.
  */
 #ifndef VMALIST_LISTING_H
@@ -15,8 +14,8 @@ struct listing_task {
 	pid_t pid;
 	pid_t living_tid;
 	bool named;
-	size_t text_at; /* into the listing's text */
-	struct pagescan *scan;
+	struct buf maps;       /* text, ended by a NUL byte */
+	struct pagescan *scan; /* NULL: it has ended */
 };
 
 struct listing {
@@ -24,7 +23,6 @@ struct listing {
 	struct stage *stage;
 	uint64_t alive_ns; /* when those to the right last heard of us */
 	uint32_t page_size;
-	struct buf text; /* maps of all tasks, each ended by a NUL byte */
 	struct listing_task *tasks;
 	uint32_t nr_tasks;
 	uint32_t room_tasks;
@@ -35,11 +33,14 @@ struct listing {
 	uint32_t nr_async_io;
 };
 
-/* Memory that will be needed while the target is stopped. */
 void listing_prepare(struct listing *listing, const Pagestream__Hello *hello);
 
 void listing_add(struct listing *listing, const Pagestream__Task *message,
 		 enum pagescan_method method);
+
+/* A piece of the maps of the task with that subject; pieces come in order. */
+void listing_add_maps(struct listing *listing, uint32_t subject,
+		      const Pagestream__Maps *maps);
 
 enum _Pagestream__Scan listing_method(const struct listing *listing);
 

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * vmalist: lists the mappings of the stopped tasks, has them released, and
- * then finds the pages that are worth reading; vmalist(1).
- *
- * While the target is stopped there is only this: the text of its maps is
- * read into memory.  Parsing, packing and the scan come after RELEASE.
+ * vmalist: lists the mappings that freeze has read of the stopped tasks, has
+ * them released, and then finds the pages that are worth reading; vmalist(1).
  */
 #include "vmalist/listing.h"
 
 #include "base/num.h"
-#include "proc/host.h"
-#include "proc/procfs.h"
-#include "proc/urgent.h"
 #include "stage/options.h"
 #include "stage/releaser.h"
 
@@ -103,7 +97,6 @@ static void greet(struct stage *stage, struct listing *listing)
 		stage_misplaced("the releaser stands before vmalist");
 	listing_prepare(listing, hello);
 	stage_control(stage, KIND_HELLO, 0, &hello->base);
-	urgent_begin();
 }
 
 static void read_tasks(struct stage *stage, struct listing *listing,
@@ -119,6 +112,9 @@ static void read_tasks(struct stage *stage, struct listing *listing,
 				    (Pagestream__Task *)stage->in.message,
 				    method);
 			stage_pass(stage, &frame);
+		} else if (frame.kind == KIND_MAPS) {
+			listing_add_maps(listing, frame.subject,
+					 (Pagestream__Maps *)stage->in.message);
 		} else if (frame_is_skippable(frame.kind)) {
 			stage_pass(stage, &frame);
 		} else {
@@ -132,13 +128,11 @@ static void release(struct stage *stage, const struct listing *listing)
 {
 	Pagestream__Release release = PAGESTREAM__RELEASE__INIT;
 
-	if (host_uptime(&release.uptime_us) < 0)
-		die_errno(EXIT_SYSTEM, "cannot read /proc/uptime");
+	release.uptime_us = stage->in.end->uptime_us;
 	release.clk_tck = (uint32_t)sysconf(_SC_CLK_TCK);
 	release.tracking = PAGESTREAM__TRACKING__TRACK_NONE;
 	release.scan = listing_method(listing);
 	stage_control(stage, KIND_RELEASE, 0, &release.base);
-	urgent_end();
 }
 
 static void refuse_async_io(const struct listing *listing,

@@ -240,6 +240,8 @@ static const ProtobufCMessageDescriptor *message_of(uint16_t kind)
 	case KIND_RELEASE:
 	case KIND_THAWED:
 		return &pagestream__release__descriptor;
+	case KIND_MAPS:
+		return &pagestream__maps__descriptor;
 	case KIND_VMAS:
 		return &pagestream__vmas__descriptor;
 	case KIND_END:
@@ -300,7 +302,8 @@ static void open_frame(struct packer *self, const char *name, char *line)
 
 	clear_frame(self);
 	self->kind = (uint16_t)word_index("FRAME HELLO TASK RELEASE THAWED "
-					  "VMAS RUNS PAGES END",
+					  "VMAS RUNS PAGES END "
+					  "OBJECT THREAD IMAGE MAPS",
 					  strcmp(name, "SKIPPABLE") ? name
 								    : "0x8000");
 	type = message_of(self->kind);

@@ -3,7 +3,9 @@
  * releaser ACTION... < STREAM: a stage in thaw's place that does with the
  * keeper what it is told, and prints what came of it.
  *
- *   take      asks for the lease: "take yes", "take no" or "take ERROR"
+ *   take      asks for the lease and to hold the target: "take yes", "take no",
+ *             "take ERROR"
+ *   brief     the same, and the keeper lets it run by itself
  *   tasks     reads the stream up to its END: the target is stopped now
  *   status    "status stopped" or "status ran"
  *   beat      a sign of life
@@ -28,9 +30,9 @@
 static struct stream_reader in;
 static int lease = -1;
 
-static void take(void)
+static void take(enum lease_stop stop)
 {
-	lease = lease_take(in.hello->keeper);
+	lease = lease_take(in.hello->keeper, stop);
 	printf("take %s\n", lease >= 0       ? "yes"
 			    : errno == EBUSY ? "no"
 					     : strerror(errno));
@@ -66,7 +68,9 @@ static void act(const char *action)
 	uint64_t ms;
 
 	if (!strcmp(action, "take"))
-		take();
+		take(LEASE_HOLD);
+	else if (!strcmp(action, "brief"))
+		take(LEASE_BRIEF);
 	else if (!strcmp(action, "tasks"))
 		tasks();
 	else if (!strcmp(action, "status"))
