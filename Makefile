@@ -103,6 +103,12 @@ build/tests/%: tests/helpers/%.c $(wildcard tests/helpers/*.h) $(patsubst %,buil
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -Wl,--as-needed -o $@ $< \
 		$(filter %.a,$^) $(call libs,$(helpers.uses))
 
+# the same program with 32 bits; Debian's gcc-12-multilib
+build/tests/blocker32: tests/helpers/blocker.c $(wildcard tests/helpers/blocker_*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)gcc-12 -m32 -idirafter /usr/include/$$(gcc -print-multiarch) $(CPPFLAGS) $(WARN) $(CFLAGS) -pthread -o $@ $<
+
 # every header compiles on its own
 headers: $(HDRS:src/%.h=build/%.h.ok)
 build/%.h.ok: src/%.h $(HDRS) | $(PB:%=%.h)
@@ -130,7 +136,7 @@ demo: need-demo
 
 check: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
-	@$(MAKE) --no-print-directory -s all helpers
+	@$(MAKE) --no-print-directory -s all helpers build/tests/blocker32
 	@tests/run $(if $T,-t '$T') $(if $F,-f '$F')
 
 # Programs of the bench: bench/NAME.c, built into build/bench/.

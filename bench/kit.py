@@ -86,10 +86,10 @@ def first_value(path, key):
     return '?'
 
 
-def fitting(size):
-    """size, halved until four times as much is free."""
+def fitting(size, times=4):
+    """size, halved until that many times as much is free."""
     free = 1024 * int(first_value('/proc/meminfo', 'MemAvailable').split()[0])
-    while 4 * size > free:
+    while times * size > free:
         size //= 2
     return size
 

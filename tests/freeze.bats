@@ -196,6 +196,16 @@ time.sleep(30)' 3>&- &
 	[[ "$(tell c)" = ok* ]]
 }
 
+@test "freeze: a SIGCONT during the stop is not lost, and not early" {
+	victim anon spin
+	stand_still "$VICTIM"
+	stages "freeze $VICTIM" "{ releaser take tasks sleep=300 thaw >out & sleep 0.15; kill -CONT $VICTIM; sleep 0.05; grep ^State: /proc/$VICTIM/status >early; wait \$!; }"
+	[ "$STATUS" = "0 0" ]
+	grep -q 't (tracing stop)' early
+	wait_for 2 eval '[[ "$(state_of "$VICTIM")" != *[tT]* ]]'
+	[[ "$(tell c)" = ok* ]]
+}
+
 @test "freeze: a SIGSTOP during the stop is neither lost nor early" {
 	victim anon spin
 	stages "freeze $VICTIM" "{ releaser take tasks sleep=300 thaw >out & sleep 0.15; kill -STOP $VICTIM; wait \$!; }"

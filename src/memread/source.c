@@ -39,12 +39,13 @@ static bool open_through(struct source *source, const Pagestream__Task *task,
 /* Through any thread: the one that freeze found may have ended meanwhile. */
 static void open_source(struct source *source, const Pagestream__Task *task)
 {
-	bool open = open_through(source, task, (pid_t)task->living_tid);
+	pid_t tid = (pid_t)task->living_tid;
+	bool open = open_through(source, task, tid);
 
-	for (size_t i = 0; i < task->n_threads && !open; i++)
-		if (errno == ESRCH || errno == ENOENT)
-			open = open_through(source, task,
-					    (pid_t)task->threads[i]->tid);
+	for (int tries = 0; tries < TASK_TRIES && !open; tries++)
+		if ((errno == ESRCH || errno == ENOENT) &&
+		    task_another_thread(source->pid, &tid))
+			open = open_through(source, task, tid);
 	if (open)
 		return;
 	if (errno == ESRCH || errno == ENOENT)

@@ -1,25 +1,43 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* What depends on the CPU; one arch_*.c for each. */
+/*
+ * What depends on the CPU; one arch_*.c for each.
+ *
+ * Some system calls give EINTR after any stop, also where no signal came
+ * (signal(7), "Interruption of system calls and library functions by stop
+ * signals").  The kernel leaves that in the registers of a stopped thread;
+ * turned into ERESTARTNOHAND, which is what it has for the other calls, the
+ * call is made again, or gives EINTR if a handler runs.  The kernel decides
+ * when the thread runs on, so this holds whether we detach or die.
+ *
+ * A call that is made again begins its time limit anew.  Where the limit is in
+ * a register (epoll_wait), what is left of it is put there.  Where it is in
+ * the target's memory or in a socket, the call keeps its EINTR.
+ */
 #ifndef PROC_ARCH_H
 #define PROC_ARCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /*
- * Puts right what the stop did to the system call of a ptrace-stopped thread.
- *
- * Some calls give EINTR after any stop, also where no signal came (signal(7),
- * "Interruption of system calls and library functions by stop signals").
- * Where such a call waits without a time limit, its -EINTR is turned into
- * ERESTARTNOHAND, which is what the kernel itself has for the others: it is
- * made again, or gives EINTR if a handler runs.  The kernel decides when the
- * thread runs on, so this holds whether we detach or die.
- *
- * A call with a time limit would begin it anew: it keeps its EINTR.
- *
- * Returns the stack pointer; 0 when it cannot be had.
+ * Is that a call whose time limit can be put right?  nr and the arguments as
+ * in /proc/PID/syscall, proc(5).
  */
-uint64_t arch_mend_stop(pid_t tid);
+bool arch_has_limit(long nr, const uint64_t args[6]);
+
+struct arch_stop {
+	uint64_t sp;      /* vaddr; 0: not known */
+	uint64_t left_ns; /* of a limit that was set; UINT64_MAX: none was */
+};
+
+/*
+ * Mends the call of a ptrace-stopped thread, which slept in it for slept_ns;
+ * UINT64_MAX: not known.
+ */
+struct arch_stop arch_mend_stop(pid_t tid, uint64_t slept_ns);
+
+/* Sets the limit anew, after a stop that set one. */
+void arch_set_limit(pid_t tid, uint64_t left_ns);
 
 #endif

@@ -8,11 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static long options_of(const struct seize *seize)
-{
-	return PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
-	       (seize->tree ? PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK : 0);
-}
+/* Also without descendants: one may share the memory (proc/sharer.h). */
+#define OPTIONS                                                                \
+	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |      \
+	 PTRACE_O_TRACEEXEC)
 
 static bool same_pid_namespace(pid_t pid)
 {
@@ -145,7 +144,7 @@ static enum seize_result attach_thread(struct seize *seize,
 	for (int tries = 0; tries < 3; tries++) {
 		bool again = false;
 
-		if (!ptrace(PTRACE_SEIZE, tid, NULL, options_of(seize)))
+		if (!ptrace(PTRACE_SEIZE, tid, NULL, OPTIONS))
 			return add_seized(seize, task, tid);
 		if (errno == ESRCH)
 			seize->restless = true;
@@ -179,6 +178,18 @@ static enum seize_result describe(struct seize *seize, struct seize_task *task)
 	return SEIZE_OK;
 }
 
+/* One that was taken for a stray (its parent was not known) is none. */
+static enum seize_result add_child(struct seize *seize, pid_t pid)
+{
+	struct seize_task *task = attach_add_task(seize, pid);
+
+	if (!task)
+		return SEIZE_ERROR;
+	seize->restless |= task->stray;
+	task->stray = false;
+	return SEIZE_OK;
+}
+
 static enum seize_result add_children(struct seize *seize, pid_t pid, pid_t tid)
 {
 	struct buf children = {0};
@@ -189,8 +200,7 @@ static enum seize_result add_children(struct seize *seize, pid_t pid, pid_t tid)
 		size_t nr = children.size / sizeof(*child);
 
 		for (size_t i = 0; i < nr && result == SEIZE_OK; i++)
-			if (!attach_add_task(seize, child[i]))
-				result = SEIZE_ERROR;
+			result = add_child(seize, child[i]);
 	}
 	buf_release(&children);
 	return result;
@@ -203,6 +213,7 @@ static enum seize_result attach_task(struct seize *seize, size_t index)
 	pid_t pid = seize->tasks[index].pid;
 	enum seize_result result = SEIZE_OK;
 	const pid_t *tid;
+	bool descend;
 	size_t nr;
 
 	if (seize->tasks[index].left_out)
@@ -214,7 +225,8 @@ static enum seize_result attach_task(struct seize *seize, size_t index)
 		attach_tick(seize, i);
 		result = attach_thread(seize, &seize->tasks[index], tid[i]);
 	}
-	for (size_t i = 0; i < nr && result == SEIZE_OK && seize->tree; i++) {
+	descend = seize->tree && !seize->tasks[index].stray;
+	for (size_t i = 0; i < nr && result == SEIZE_OK && descend; i++) {
 		attach_tick(seize, i);
 		result = add_children(seize, pid, tid[i]);
 	}

@@ -18,6 +18,7 @@
 #ifndef PROC_SEIZE_H
 #define PROC_SEIZE_H
 
+#include "proc/sleeper.h"
 #include "proc/task.h"
 
 enum seize_state {
@@ -31,7 +32,10 @@ struct seize_thread {
 	pid_t tid;
 	pid_t ns_tid;
 	enum seize_state state;
-	uint64_t sp; /* vaddr, once it is stopped; 0: not known */
+	uint64_t sp;            /* vaddr, once it is stopped; 0: not known */
+	bool interrupted;       /* it was asked to stop */
+	struct sleeper sleeper; /* before that */
+	uint64_t deadline_ns;   /* of its call, once it is stopped; 0: none */
 };
 
 struct seize_task {
@@ -90,7 +94,9 @@ void seize_resume(struct seize *seize);
 /* Notes threads that ended while they were stopped (SIGKILL); how many. */
 int seize_bury(struct seize *seize);
 
-/* The first thread that is or was stopped: through it the process can be seen.
+/*
+ * A thread that is or was stopped, through which the process can be seen: the
+ * leader, which lives longest, unless it has exited.
  */
 const struct seize_thread *seize_living(const struct seize_task *task);
 

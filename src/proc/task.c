@@ -195,6 +195,27 @@ int task_has_descriptor(pid_t pid, pid_t tid, const char *link)
 }
 
 /* proc_task_getattr() in fs/proc/base.c adds the threads to the links. */
+bool task_another_thread(pid_t pid, pid_t *tid)
+{
+	struct buf tids = {0};
+	struct task_stat stat;
+	pid_t other = 0;
+
+	task_threads(pid, &tids);
+	for (size_t i = 0; i < tids.size / sizeof(pid_t) && !other; i++) {
+		pid_t candidate = ((const pid_t *)tids.data)[i];
+
+		if (candidate != *tid &&
+		    task_stat(pid, candidate, &stat) == 0 &&
+		    stat.state != 'Z' && stat.state != 'X')
+			other = candidate;
+	}
+	buf_release(&tids);
+	errno = ESRCH;
+	*tid = other;
+	return other;
+}
+
 long task_nr_threads(pid_t pid)
 {
 	struct stat stat_of_dir;

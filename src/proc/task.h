@@ -48,6 +48,14 @@ int task_children(pid_t pid, pid_t tid, struct buf *out);
  */
 int task_has_descriptor(pid_t pid, pid_t tid, const char *link);
 
+#define TASK_TRIES 4 /* to find one that lives long enough */
+
+/*
+ * The one with that id has ended: another thread of the process that has not,
+ * the leader first.  False, with ESRCH: there is none.
+ */
+bool task_another_thread(pid_t pid, pid_t *tid);
+
 /* How many threads the process has, zombie leader included; -1 when gone. */
 long task_nr_threads(pid_t pid);
 

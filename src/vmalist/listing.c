@@ -74,6 +74,11 @@ void listing_add(struct listing *listing, const Pagestream__Task *message,
 		.named = message->named,
 	};
 	task->scan = pagescan_open(task->pid, task->living_tid, method);
+	for (int tries = 0; tries < TASK_TRIES && !task->scan; tries++)
+		if ((errno == ENOENT || errno == ESRCH) &&
+		    task_another_thread(task->pid, &task->living_tid))
+			task->scan = pagescan_open(task->pid, task->living_tid,
+						   method);
 	if (!task->scan && errno != ENOENT && errno != ESRCH)
 		die_of_task(task->pid);
 }

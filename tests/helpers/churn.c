@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * churn MODE [FILE]: a target that never holds still.  It counts up a number
- * in FILE (a shared mapping) from everything it makes.
+ * in FILE (a shared mapping) from everything it makes; 2,000 from each.  While
+ * the number behind that is not 0 it makes nothing.
  *
  *   threads   three threads that make and join three threads each
  *   forks     makes and reaps children without pause
@@ -31,12 +32,19 @@ static void *count(void *unused)
 	return unused;
 }
 
+static void rest(void)
+{
+	while (counter[1])
+		usleep(1000);
+}
+
 static void *make_threads(void *unused)
 {
 	for (;;) {
 		pthread_t threads[3];
 		int nr = 0;
 
+		rest();
 		while (nr < 3 &&
 		       !pthread_create(&threads[nr], NULL, count, NULL))
 			nr++;
@@ -58,8 +66,10 @@ static void threads(void)
 static void forks(void)
 {
 	for (;;) {
-		pid_t child = fork();
+		pid_t child;
 
+		rest();
+		child = fork();
 		if (child == 0) {
 			count(NULL);
 			_exit(0);
@@ -121,6 +131,7 @@ int main(int argc, char **argv)
 		tree();
 	else if (!strcmp(argv[1], "exec")) {
 		count(NULL);
+		rest();
 		execv("/proc/self/exe", argv);
 	}
 	return 100;

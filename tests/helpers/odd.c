@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * odd KIND FILE: a target out of the ordinary.  FILE (a shared mapping) has
+ * what it counts, as u64; "ready PID [OTHER]" comes first.
+ *
+ *   sharer     OTHER, no thread of it, shares its memory and counts [0]
+ *   vfork      OTHER, its vfork child, counts [0]; it waits for that
+ *   confined   calls getppid, which a filter refuses: [0] how often, [1] how
+ *              often it was let through; a second thread too
+ *   direct     reads FILE.data, 64 MiB, past the cache: [0] how often, [1]
+ *              wrong bytes
+ *   full       has no descriptor left; counts [0]
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { USAGE = 100, DIRECT_BYTES = 64 << 20 };
+
+static volatile uint64_t *counts;
+
+static void say_ready(pid_t other)
+{
+	printf("ready %d %d\n", getpid(), other);
+	fflush(stdout);
+}
+
+static int count(void *unused)
+{
+	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		counts[0]++;
+	return 0;
+}
+
+static void be_sharer(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	pid_t other =
+		clone(count, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+
+	if (other < 0)
+		err(1, "clone");
+	say_ready(other);
+	for (;;)
+		pause();
+}
+
+static void be_vfork(void)
+{
+	if (!vfork()) {
+		printf("ready %d %d\n", getppid(), getpid());
+		fflush(stdout);
+		count(NULL);
+	}
+	for (;;)
+		pause();
+}
+
+static void *call_refused(void *unused)
+{
+	for (;;) {
+		if (syscall(SYS_getppid) < 0 && errno == EPERM)
+			counts[0]++;
+		else
+			counts[1]++;
+	}
+	return unused;
+}
+
+static void be_confined(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {4, filter};
+	pthread_t thread;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		err(1, "seccomp");
+	pthread_create(&thread, NULL, call_refused, NULL);
+	say_ready(0);
+	call_refused(NULL);
+}
+
+/* Each page holds its own number. */
+static void be_direct(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	char *data = mmap(NULL, DIRECT_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	for (size_t at = 0; at < DIRECT_BYTES; at += 4096)
+		memcpy(data + at, &at, sizeof(at));
+	if (write(fd, data, DIRECT_BYTES) != DIRECT_BYTES || fsync(fd))
+		err(1, "%s", path);
+	close(fd);
+	fd = open(path, O_RDONLY | O_DIRECT);
+	if (fd < 0)
+		err(1, "O_DIRECT");
+	say_ready(0);
+	for (;; counts[0]++) {
+		memset(data, 0, DIRECT_BYTES);
+		if (pread(fd, data, DIRECT_BYTES, 0) != DIRECT_BYTES)
+			counts[1]++;
+		for (size_t at = 0; at < DIRECT_BYTES; at += 4096)
+			if (memcmp(data + at, &at, sizeof(at)))
+				counts[1]++;
+	}
+}
+
+static void be_full(void)
+{
+	struct rlimit limit = {64, 64};
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	while (dup(0) >= 0)
+		;
+	say_ready(0);
+	count(NULL);
+}
+
+int main(int argc, char **argv)
+{
+	char path[4096];
+	int fd;
+
+	if (argc < 3)
+		errx(USAGE, "odd KIND FILE");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fd = open(argv[2], O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || ftruncate(fd, 4096))
+		err(1, "%s", argv[2]);
+	counts = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	snprintf(path, sizeof(path), "%s.data", argv[2]);
+	if (!strcmp(argv[1], "sharer"))
+		be_sharer();
+	else if (!strcmp(argv[1], "vfork"))
+		be_vfork();
+	else if (!strcmp(argv[1], "confined"))
+		be_confined();
+	else if (!strcmp(argv[1], "direct"))
+		be_direct(path);
+	else if (!strcmp(argv[1], "full"))
+		be_full();
+	errx(USAGE, "no such kind");
+}
