@@ -6,7 +6,8 @@
 # make lint         what must hold before a commit
 # make format       rewrite the sources to .clang-format
 # make install      into DESTDIR PREFIX (/usr/local);  make uninstall
-# make bench torture check-fresh golden clean
+# make check-vm      the real CRIU takes our images, in two virtual machines
+# make bench torture check-fresh clean
 
 VERSION := 0.1
 PREFIX  ?= /usr/local
@@ -153,6 +154,12 @@ bench: need-build
 
 check-fresh: ; @tests/fresh
 
+# SHORT=1: one chain a guest
+check-vm: need-build
+	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS)
+	@$(MAKE) --no-print-directory -s all helpers
+	@SHORT=$(SHORT) tests/vm/run
+
 torture: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers
@@ -182,7 +189,7 @@ clean:
 	rm -rf build bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean check-fresh torture bench need-build need-demo need-lint
+	clean check-fresh check-vm torture bench need-build need-demo need-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard build/*/*.d)
