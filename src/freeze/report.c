@@ -42,6 +42,17 @@ void report_begin(struct report *report, struct keeper *keeper)
 	memset(report->maps.data, 0, MAPS_ROOM); /* no page faults later */
 }
 
+/* The processes of the command line, which are the first ones. */
+static void name_targets(struct report *report, Pagestream__Hello *hello)
+{
+	const struct seize *seize = &report->keeper->seize;
+
+	hello->named = calloc(seize->nr_tasks, sizeof(*hello->named));
+	need(report, hello->named);
+	for (size_t i = 0; i < seize->nr_tasks; i++)
+		hello->named[hello->n_named++] = (uint32_t)seize->tasks[i].pid;
+}
+
 void report_hello(struct report *report, bool consistent)
 {
 	Pagestream__Hello hello = PAGESTREAM__HELLO__INIT;
@@ -64,7 +75,9 @@ void report_hello(struct report *report, bool consistent)
 				: PAGESTREAM__MODE__PREDUMP;
 	hello.keeper = report->keeper->name;
 	hello.writer = bytes(version, sizeof(version) - 1);
+	name_targets(report, &hello);
 	append(report, KIND_HELLO, 0, &hello.base);
+	free(hello.named);
 }
 
 static bool is_subject(const struct seize_task *task)
