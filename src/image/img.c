@@ -48,6 +48,24 @@ int img_write_file(int dir, const char *name, const struct buf *out)
 	return fsync(fd);
 }
 
+int img_read_file(int dir, const char *name, struct buf *out)
+{
+	own_fd int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	do {
+		if (buf_reserve(out, 65536) < 0)
+			return -1;
+		n = io_read(fd, out->data + out->size, 65536);
+		if (n < 0)
+			return -1;
+		out->size += (size_t)n;
+	} while (n);
+	return 0;
+}
+
 static int bad(void)
 {
 	errno = EBADMSG;

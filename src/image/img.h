@@ -32,6 +32,9 @@ int img_put(struct buf *out, const ProtobufCMessage *message);
 /* Creates name with the content of out, synced. */
 int img_write_file(int dir, const char *name, const struct buf *out);
 
+/* Appends the whole file to out. */
+int img_read_file(int dir, const char *name, struct buf *out);
+
 /*
  * Takes the next message of a file read into memory: *at moves on.  1 with a
  * message, which the caller frees; 0 at the end; -1 with EBADMSG.

@@ -142,24 +142,6 @@ void pagemap_img_release(struct pagemap_img *img)
 	buf_release(&img->out);
 }
 
-static int read_file(int dir, const char *name, struct buf *out)
-{
-	own_fd int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	do {
-		if (buf_reserve(out, 65536) < 0)
-			return -1;
-		n = io_read(fd, out->data + out->size, 65536);
-		if (n < 0)
-			return -1;
-		out->size += (size_t)n;
-	} while (n);
-	return 0;
-}
-
 static int bad(void)
 {
 	errno = EBADMSG;
@@ -256,7 +238,7 @@ int pagemap_list_read(struct pagemap_list *list, int dir, uint32_t id,
 
 	*list = (struct pagemap_list){0};
 	snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", id);
-	result = read_file(dir, name, &file);
+	result = img_read_file(dir, name, &file);
 	if (result == 0)
 		result = parse(list, &file, page_size);
 	if (result < 0)

@@ -17,6 +17,12 @@
  */
 int inventory_write(int dir, uint64_t uptime_us);
 
+/*
+ * dump_uptime of dir's inventory, 0 where it says none: EBADMSG if that is no
+ * inventory.
+ */
+int inventory_read(int dir, uint64_t *uptime_us);
+
 struct dump_stats {
 	uint64_t stopped_ns;
 	uint64_t written_ns; /* from the first frame to the last */

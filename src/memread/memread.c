@@ -2,6 +2,7 @@
 /*
  * memread: reads the pages that a listing asks for; memread(1).
  */
+#include "memread/confirm.h"
 #include "memread/copy.h"
 
 #include "base/clock.h"
@@ -83,6 +84,7 @@ struct memread {
 	struct releaser releaser;
 	struct sources sources;
 	struct copy copy;
+	struct confirm confirm;
 	struct progress progress;
 	Pagestream__Release *release; /* a consistent copy's */
 	bool released;                /* there was a RELEASE or THAWED */
@@ -149,10 +151,15 @@ static void pass_thawed(struct memread *self, const struct frame *frame)
 
 static void begin_reading(struct memread *self, const struct frame *frame)
 {
+	const Pagestream__Release *message =
+		(Pagestream__Release *)self->stage.in.message;
+
 	if (frame->kind == KIND_RELEASE)
 		release(self, frame);
 	else
 		pass_thawed(self, frame);
+	confirm_begin(&self->confirm, self->stage.in.hello, message);
+	self->copy.tracked = self->confirm.tracker >= 0;
 	self->released = true;
 	self->began_ns = clock_ns();
 	sources_mind_userfaultfd(&self->sources);
@@ -258,6 +265,7 @@ static int finish(struct memread *self)
 	if (!self->released)
 		stage_misplaced("no vmalist to the left of memread");
 	release_late(self);
+	confirm_end(&self->confirm, &self->sources);
 	end.gone = calloc(self->sources.nr + 1, sizeof(*end.gone));
 	if (!end.gone)
 		die(EXIT_SYSTEM, "no memory");
@@ -275,7 +283,10 @@ static int finish(struct memread *self)
 
 int main(int argc, char **argv)
 {
-	static struct memread self = {.releaser.lease = -1};
+	static struct memread self = {
+		.releaser.lease = -1,
+		.confirm.tracker = -1,
+	};
 	struct frame frame;
 
 	self.options = parse_options(argc, argv);

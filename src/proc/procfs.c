@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-int procfs_open(pid_t pid, pid_t tid, const char *name)
+int procfs_open_as(pid_t pid, pid_t tid, const char *name, int flags)
 {
 	char path[96];
 
@@ -16,7 +16,12 @@ int procfs_open(pid_t pid, pid_t tid, const char *name)
 			 name);
 	else
 		snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return open(path, flags | O_CLOEXEC);
+}
+
+int procfs_open(pid_t pid, pid_t tid, const char *name)
+{
+	return procfs_open_as(pid, tid, name, O_RDONLY);
 }
 
 int procfs_read_all(int fd, struct buf *out)
