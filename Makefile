@@ -155,11 +155,11 @@ bench: need-build
 
 check-fresh: ; @tests/fresh
 
-# SHORT=1: one chain a guest
+# SHORT=1: one chain a guest;  T='chain_rounds twin_byte' those
 check-vm: need-build
 	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers
-	@SHORT=$(SHORT) tests/vm/run
+	@SHORT=$(SHORT) tests/vm/run $T
 
 torture: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
