@@ -75,20 +75,147 @@ chain_kinds() {
 	hand_over 2 600
 }
 
+# Sixteen threads, two of which write all the time.
+chain_threads() {
+	victim anon=4M mutate=2 blocked=13
+	track ''
+	copy 1
+	copy 2
+	copy 3
+	hand_over 4 1200
+}
+
 # Children take no orders, and write nothing: what they hold is in our images.
 # (One page more is missing there, since criu writes to it: its own code.)
 chain_tree() {
 	local child
-	victim anon=1M children=2
+	victim anon=1M children=3
 	track ''
 	copy 1
-	dump 2
+	copy 2
 	at_most 2 200
-	restore 2
+	dump 3
+	at_most 3 200
+	restore 3
 	while read -r child; do
 		imgcmp "$child" 1 >said || grep ' 0 wrong, 1 missing' said
 	done < <(sed -n 's/^child \([0-9]*\) .*/\1/p' "$SAID")
 	check
+}
+
+# One child is born between the rounds, and one ends; neither is in all of them.
+chain_family() {
+	local first second
+	victim anon=8M
+	first=$(tell f)
+	track ''
+	copy 1
+	[ -e "1/pagemap-${first#ok }.img" ]
+	second=$(tell f)
+	change
+	copy 2
+	# the new one has all that its parent had then, and is the only one
+	at_most 2 5000
+	[ "$(pages_of "${second#ok }" 2)" -gt 2000 ]
+	[ "$(pages_of "${first#ok }" 2)" -lt 600 ]
+	kill -KILL "${first#ok }"
+	copy 3
+	[ ! -e "3/pagemap-${first#ok }.img" ]
+	copy 4
+	[ "$(pages_of "${second#ok }" 4)" -lt 600 ]
+	dump 5
+	restore 5
+	check
+}
+
+# Between two rounds the victim becomes another program: that round has all of
+# it, and builds on nothing.
+chain_exec() {
+	victim anon=8M
+	track ''
+	copy 1
+	: >"$SAID"
+	echo x >&"$ORDERS"
+	wait_for 20 grep -q '^ready ' "$SAID"
+	copy 2
+	[ "$(own_pages 2)" -gt 2000 ]
+	no_parents 2
+	copy 3
+	copy 4
+	at_most 4 600
+	hand_over 5 600
+}
+
+# A pid that is another process's at the next round, of the same parent.
+chain_reuse() {
+	family
+	memtrack --daemon "$LEADER"
+	VICTIM=$LEADER
+	copy 1
+	: >"$SAID"
+	kill -KILL "$CHILD"
+	wait_for 20 grep -q '^ready ' "$SAID"
+	grep -q "^ready $CHILD\$" "$SAID" || fail "the pid was not used again: $(tail -n 1 "$SAID")"
+	copy 2
+	[ "$(pages_of "$CHILD" 2)" -gt 900 ]
+	copy 3
+	copy 4
+	[ "$(pages_of "$CHILD" 4)" -lt 600 ]
+	order 'd anon 7'
+	dump 5
+	restore 5
+	check_only
+	kill -KILL "$LEADER"
+}
+
+# Two threads that map, unmap, protect and write at random, without pause.
+chain_mapper() {
+	local n
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() { exec setsid mapper; }
+	victim
+	track ''
+	copy 1
+	for n in 2 3 4 5 6; do
+		copy $n
+	done
+	[[ $(tell n) != 'ok 0' ]]
+	dump 7
+	restore 7
+	check
+}
+
+chain_small() {
+	local max
+	max=$(cat /proc/sys/vm/max_map_count)
+	echo 300000 >/proc/sys/vm/max_map_count
+	victim small=100000 anon=1M
+	track ''
+	copy 1
+	order 'd anon 3'
+	copy 2
+	at_most 2 600
+	order 'd anon 5'
+	dump 3
+	at_most 3 600
+	restore 3
+	check
+	echo "$max" >/proc/sys/vm/max_map_count
+}
+
+# criu's pre-dump, a round of ours on top of it, and one on top of that.
+chain_adopt() {
+	victim anon=16M none=1M sparse=1M
+	run_criu 1 pre-dump -t "$VICTIM"
+	change
+	track '--adopt 1'
+	copy 2
+	at_most 2 1300
+	change
+	copy 3
+	at_most 3 1800
+	order 'd anon 3000'
+	hand_over 4 1200
 }
 
 # criu's own pre-dump between ours and the dump: three generations.

@@ -8,6 +8,25 @@ fail() { echo "why: $*" >&2; exit 1; }
 # A session of its own, as criu wants it: dumped with its leader.
 victim_command() { exec setsid victim "$@"; }
 
+# A shell whose child is a victim, and is made anew under the same pid when it
+# ends: $LEADER and $CHILD. Orders go to the child.
+family() {
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() {
+		# shellcheck disable=SC2016 # the inner shell's
+		exec setsid bash -c 'exec 5<&0
+		while :; do
+			victim anon=4M <&5 &
+			child=$!
+			wait $child
+			echo $((child - 1)) >/proc/sys/kernel/ns_last_pid
+		done'
+	}
+	victim
+	LEADER=$VICTIM
+	CHILD=$(sed -n 's/^ready //p' "$SAID")
+}
+
 order() { [ "$(tell "$1")" = ok ] || fail "the victim does not obey: $1"; }
 
 # Some of everything that a target does between two rounds.
@@ -54,6 +73,18 @@ dump() {
 # own_pages N: how many pages the dump in N holds; the others are its parent's.
 own_pages() { echo $(($(cat "$1"/pages-*.img | wc -c) / 4096)); }
 
+# pages_of PID N: those of one process.
+pages_of() {
+	local id
+	id=$(crit decode -i "$2/pagemap-$1.img" | sed -n 's/.*"pages_id": \([0-9]*\).*/\1/p' | head -n 1)
+	echo $(($(stat -c %s "$2/pages-$id.img") / 4096))
+}
+
+# no_parents N: everything is there itself. (PE_PARENT is 1.)
+no_parents() {
+	! crit decode -i "$1/pagemap-$VICTIM.img" | grep -q 'PE_PARENT'
+}
+
 at_most() { [ "$(own_pages "$1")" -le "$2" ] || fail "criu took $(own_pages "$1") pages"; }
 
 # criu stays, since it is now the parent, with which a victim dies.
@@ -63,11 +94,16 @@ restore() {
 	wait_for 60 grep -q 'Restore finished successfully' "$1/restore.log"
 }
 
-# The victim looks at every page it has written, and ends; criu then ends too.
-check() {
+# The victim looks at every page it has written.
+check_only() {
 	local said
-	said=$(tell c)
+	said=$(tell c) || fail "the restored victim is silent: $(cat victim.*.errors)"
 	[[ $said == ok* ]] || fail "the restored victim says: $said"
+}
+
+# And ends; criu then ends too.
+check() {
+	check_only
 	tell q >/dev/null
 	wait "$RESTORER"
 }

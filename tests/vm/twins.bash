@@ -44,3 +44,7 @@ plant_count() {
 	printf '\177' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") - 1)) conv=notrunc status=none
 }
 twin_crit() { finds 'python3' plant_count chain_crit; }
+
+# A lost round is not noticed: the victim finds its old pages.
+twin_cleared() { finds 'says: error' plant_song chain_cleared; }
+twin_lost_image() { finds 'says: error' plant_claim chain_lost_image; }
