@@ -297,7 +297,7 @@ int main(int argc, char **argv)
 	if (keeper_send(&keeper) || keeper_wait_lease(&keeper))
 		die_of(&keeper);
 
-	urgent_begin();
+	urgent_begin(URGENT_KEEPER);
 	if (keeper_stop(&keeper))
 		die_of(&keeper);
 	report_look(&report);

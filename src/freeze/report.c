@@ -85,11 +85,23 @@ static bool is_subject(const struct seize_task *task)
 	return !task->left_out && !task->stray;
 }
 
+/* 100,000 mappings take their time, during which we are alive. */
+static int read_text(struct report *report, const struct seize_task *task)
+{
+	const struct seize *seize = &report->keeper->seize;
+	own_fd int fd = procfs_open(task->pid, seize_living(task)->tid, "maps");
+	int result = fd < 0 ? -1 : 1;
+
+	while (result > 0) {
+		seize->tick(seize->tick_of);
+		result = procfs_read_more(fd, &report->maps);
+	}
+	return result;
+}
+
 static void read_maps(struct report *report, const struct seize_task *task)
 {
-	pid_t tid = seize_living(task)->tid;
-
-	if (procfs_read(task->pid, tid, "maps", &report->maps) == 0)
+	if (read_text(report, task) == 0)
 		return;
 	keeper_thaw(report->keeper);
 	if (errno == ENOENT || errno == ESRCH)
@@ -107,7 +119,6 @@ void report_look(struct report *report)
 	for (size_t i = 0; i < seize->nr_tasks; i++) {
 		if (!is_subject(&seize->tasks[i]))
 			continue;
-		seize->tick(seize->tick_of);
 		read_maps(report, &seize->tasks[i]);
 		report->ends[report->nr_subjects++] = report->maps.size;
 	}

@@ -129,7 +129,7 @@ void round_open(struct round *round, const struct round_wish *wish,
 			die(EXIT_SYSTEM, "no memory");
 	}
 	hello->hold = 1;
-	urgent_begin();
+	urgent_begin(URGENT_WORK);
 }
 
 /* --- while it is stopped --- */

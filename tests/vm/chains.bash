@@ -189,7 +189,7 @@ chain_small() {
 	local max
 	max=$(cat /proc/sys/vm/max_map_count)
 	echo 300000 >/proc/sys/vm/max_map_count
-	victim small=100000 anon=1M
+	VICTIM_WAIT=60 victim small=100000 anon=1M
 	track ''
 	copy 1
 	order 'd anon 3'
