@@ -125,6 +125,16 @@ int place_open(const struct plan *plan)
 	return out;
 }
 
+/* Not over what has appeared meanwhile; NFS knows no RENAME_NOREPLACE. */
+static int rename_anew(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL || link(from, to) < 0)
+		return -1;
+	return unlink(from);
+}
+
 static void give_name(void)
 {
 	const char *link = text("/proc/self/fd/%d", place.fd);
@@ -147,8 +157,8 @@ uint64_t place_commit(void)
 	if (fsync(place.fd) < 0 || fstat(place.fd, &stat_of) < 0)
 		die_errno(EXIT_SYSTEM, "cannot write %s", place.path);
 	give_name();
-	if (renameat2(AT_FDCWD, place.temporary, AT_FDCWD, place.path,
-		      place.force ? 0 : RENAME_NOREPLACE) < 0)
+	if ((place.force ? rename : rename_anew)(place.temporary, place.path) <
+	    0)
 		die_errno(EXIT_SYSTEM, "cannot name %s", place.path);
 	place.named = false;
 	return (uint64_t)stat_of.st_size;

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "predump/script.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -266,6 +267,8 @@ void summary_print(const struct summary *summary)
 		print_json(summary, out);
 	else if (!options->quiet)
 		print_text(summary, out);
-	if (fflush(out) < 0 || ferror(out))
-		die_errno(EXIT_SYSTEM, "cannot write the summary");
+	if (fflush(out) == 0 && !ferror(out))
+		return;
+	die_errno(errno == EPIPE ? EXIT_READER : EXIT_SYSTEM,
+		  "cannot write the summary; the copies are made");
 }
