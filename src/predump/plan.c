@@ -73,6 +73,8 @@ static const char *beside(const char *dir, const char *path)
 	if (strncmp(path, "../", 3) || !strcmp(last, ".") ||
 	    !strcmp(last, ".."))
 		return text("%.*s/%s", (int)length, dir, path);
+	if (name == dir) /* for vmalist a number is a generation */
+		return text("./%s", path + 3);
 	return text("%.*s%s", (int)(name - dir), dir, path + 3);
 }
 
@@ -184,6 +186,7 @@ static void plan_tracker(struct plan *plan)
 	plan->track_status = (struct command){
 		.argv = {"memtrack", "--status", pid},
 		.nr = 3,
+		.silent = true, /* that there is none is no error */
 	};
 }
 

@@ -18,6 +18,7 @@ struct command {
 	const char *argv[MAX_ARGUMENTS]; /* NULL behind the last one */
 	int nr;
 	int keeps;    /* a descriptor that it inherits; 0: none */
+	bool silent;  /* its stderr is nobody's business */
 	bool carrier; /* not ours: its exit status has another meaning */
 };
 

@@ -36,6 +36,7 @@ static pipecmd *make_command(const struct command *command)
 
 	for (int i = 1; i < command->nr; i++)
 		pipecmd_arg(made, command->argv[i]);
+	pipecmd_discard_err(made, command->silent);
 	pipecmd_unsetenv(made, "PIPELINE_QUIET");
 	pipecmd_pre_exec(made, prepare_child, NULL, (void *)command);
 	return made;

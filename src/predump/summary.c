@@ -123,14 +123,22 @@ static void print_end(const struct summary *summary, FILE *out)
 			     "tracked\n");
 }
 
+/* vmalist has said why. */
+static bool is_unlinked(const struct summary *summary, unsigned int copy)
+{
+	return summary->plan->tracked && copy > 0 &&
+	       !summary->copies[copy].base_generation;
+}
+
 static void print_text(const struct summary *summary, FILE *out)
 {
 	struct totals sum = sum_of(summary);
 
 	for (unsigned int i = 0; i < summary->nr; i++)
-		fprintf(out, "%s: %s%s\n", name_of(summary, i),
+		fprintf(out, "%s: %s%s%s\n", name_of(summary, i),
 			summary->plan->copies[i].consistent ? "consistent; "
 							    : "",
+			is_unlinked(summary, i) ? "whole after all; " : "",
 			totals_text(&summary->copies[i]));
 	if (summary->nr > 1)
 		fprintf(out, "in all: %s\n", totals_text(&sum));
