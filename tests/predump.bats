@@ -163,6 +163,9 @@ same_images() { diff -r -x stats-dump -x pagepipe.head -x inventory.img "$1" "$2
 	called memread 'memread <-v> <--progress>'
 	called imgwrite 'imgwrite <-v> <image>'
 
+	succeeds -t 42 -D image -vvvv --final
+	called imgwrite 'imgwrite <-v> <image>'
+	forget
 	succeeds -t 42 -D image --final
 	called freeze 'freeze <--consistent> <42>'
 	succeeds -t 42 -D image --final --leave-stopped

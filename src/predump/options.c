@@ -140,10 +140,10 @@ static void check_mode(void)
 		option_misused(&tool, "--pre-dump-mode takes read");
 }
 
-/* criu's -v4 is our -v, which has no degrees. */
+/* criu's -v4 and -vvvv are our -v, which has no degrees. */
 static void take_verbose(struct options *options)
 {
-	if (optarg && optarg[strspn(optarg, "0123456789")])
+	if (optarg && optarg[strspn(optarg, "0123456789v")])
 		option_misused(&tool, "-v takes a number or nothing");
 	options->verbose = true;
 	option_common(&tool, 'v');
