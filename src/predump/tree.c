@@ -15,24 +15,15 @@ static void note(pid_t pid, struct buf *out)
 		die(EXIT_SYSTEM, "no memory");
 }
 
-static void note_children(pid_t pid, struct buf *out)
-{
-	struct buf tids = {0};
-	struct buf children = {0};
-
-	task_threads(pid, &tids);
-	for (size_t i = 0; i < tids.size / sizeof(pid_t); i++)
-		task_children(pid, ((pid_t *)tids.data)[i], &children);
-	for (size_t i = 0; i < children.size / sizeof(pid_t); i++)
-		tree_stopped(((pid_t *)children.data)[i], out);
-	buf_release(&tids);
-	buf_release(&children);
-}
-
 void tree_stopped(pid_t pid, struct buf *out)
 {
-	note(pid, out);
-	note_children(pid, out);
+	struct buf pids = {0};
+
+	if (task_tree(pid, &pids) < 0)
+		die(EXIT_SYSTEM, "no memory");
+	for (size_t i = 0; i < pids.size / sizeof(pid_t); i++)
+		note(((pid_t *)pids.data)[i], out);
+	buf_release(&pids);
 }
 
 static bool is_in(const struct buf *pids, pid_t pid)

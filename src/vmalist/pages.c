@@ -48,15 +48,36 @@ struct taker {
 	uint32_t page_size;
 };
 
-static int find_in(struct listing_task *task, const struct vma *vma,
+/*
+ * Mappings of one kind that touch are searched at once: one call for 100,000
+ * of them is faster than 100,000.
+ */
+struct stretch {
+	enum vma_kind kind;
+	vaddr_t start;
+	vaddr_t end; /* 0: there is none yet */
+};
+
+static bool extend(struct stretch *stretch, const struct vma *vma)
+{
+	if (stretch->end != vma->start || stretch->kind != vma_kind(vma))
+		return false;
+	stretch->end = vma->end;
+	return true;
+}
+
+static int find_in(struct listing_task *task, struct stretch *stretch,
 		   struct taker *taker)
 {
 	struct run run;
-	int result;
+	int result = 0;
 
-	pagescan_begin(task->scan, vma_kind(vma), vma->start, vma->end);
+	if (!stretch->end)
+		return 0;
+	pagescan_begin(task->scan, stretch->kind, stretch->start, stretch->end);
 	while ((result = pagescan_next(task->scan, &run)) > 0)
 		taker->take(taker, task, &run);
+	stretch->end = 0;
 	return result;
 }
 
@@ -64,12 +85,20 @@ static int find_in(struct listing_task *task, const struct vma *vma,
 static void find(struct listing_task *task, struct taker *taker)
 {
 	const char *at = listing_text(task);
+	struct stretch stretch = {.end = 0};
 	struct vma vma;
 	int result = 0;
 
-	while (result == 0 && listing_next_vma(task, &at, &vma))
+	while (result == 0 && listing_next_vma(task, &at, &vma)) {
+		if (vma_is_wanted(&vma) && extend(&stretch, &vma))
+			continue;
+		result = find_in(task, &stretch, taker);
 		if (vma_is_wanted(&vma))
-			result = find_in(task, &vma, taker);
+			stretch = (struct stretch){vma_kind(&vma), vma.start,
+						   vma.end};
+	}
+	if (result == 0)
+		result = find_in(task, &stretch, taker);
 	if (result == 0)
 		return;
 	if (errno != ESRCH)
