@@ -82,7 +82,8 @@ void parent_check(struct parent *parent, const Pagestream__Hello *hello,
 	if (!parent->path)
 		die(EXIT_INPUT,
 		    "this round builds on round %" PRIu64
-		    ": imgwrite --parent PATH says where that is",
+		    ": imgwrite --parent PATH says where that is (or vmalist "
+		    "--full makes one that builds on none)",
 		    release->base_generation);
 	if (release->base_uptime_us)
 		check_adopted(parent, release);

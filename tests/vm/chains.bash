@@ -218,6 +218,43 @@ chain_adopt() {
 	hand_over 4 1200
 }
 
+# The driver makes the rounds, and says how criu goes on; it starts its own
+# memtrack, which is gone then.
+chain_driver() {
+	local n
+	victim anon=16M
+	predump -t "$VICTIM" -D d --rounds 3 --track-mem >said
+	if memtrack --status "$VICTIM" 2>/dev/null; then fail 'memtrack goes on'; fi
+	for n in 2 3; do
+		[ "$(readlink "d/$n/parent")" = "../$((n - 1))" ]
+		grep -q "^d/$n: .* [1-9][0-9]* unchanged" said
+	done
+	change
+	cd d || return
+	bash -ec "$(sed -n 's/^to go on: //p' ../said) -v4 -o dump.log"
+	at_most 4 1300
+	restore 4
+	check
+}
+
+# And by hand what it says that it would do.
+chain_driver_dry() {
+	victim anon=16M
+	bash -ec "$(predump -t "$VICTIM" -D d --rounds 2 --track-mem --dry-run)"
+	cd d || return
+	at_most 2 1300
+	hand_over 3 1300
+}
+
+# One round alone needs no memtrack for criu to build on it.
+chain_driver_single() {
+	victim anon=16M sparse=1M
+	predump -t "$VICTIM" -D 1 --track-mem >said
+	"$PLANT"
+	change
+	hand_over 2 1200
+}
+
 # criu's own pre-dump between ours and the dump: three generations.
 chain_predump() {
 	victim anon=16M
