@@ -33,6 +33,15 @@ int img_put(struct buf *out, const ProtobufCMessage *message);
 int img_write_file(int dir, const char *name, const struct buf *out);
 
 /*
+ * All of a file, appended to out; EBADMSG when it is none (a directory, a
+ * pipe that nobody writes to).
+ */
+int img_read_file(int dir, const char *name, struct buf *out);
+
+/* Opens a file to read from; the same. */
+int img_open(int dir, const char *name);
+
+/*
  * Takes the next message of a file read into memory: *at moves on.  1 with a
  * message, which the caller frees; 0 at the end; -1 with EBADMSG.
  */

@@ -4,6 +4,8 @@
 #include "image/criu.pb-c.h"
 #include "image/img.h"
 
+#include <errno.h>
+
 #define MODE_READ 2 /* CRIU's VM_READ (criu/include/cr_options.h) */
 
 static int write_message(int dir, const char *name, uint32_t first,
@@ -30,6 +32,34 @@ int inventory_write(int dir, uint64_t uptime_us)
 	inventory.pre_dump_mode = MODE_READ;
 	return write_message(dir, INVENTORY_NAME, 0, IMG_INVENTORY,
 			     &inventory.base);
+}
+
+static int parse_inventory(const struct buf *file, uint64_t *uptime_us)
+{
+	const char *at = file->data;
+	const char *end = at + file->size;
+	ProtobufCMessage *message;
+
+	if (img_take_magic(&at, end, 0, IMG_INVENTORY) < 0)
+		return -1;
+	if (img_take(&at, end, &criu__inventory__descriptor, &message) <= 0) {
+		errno = EBADMSG;
+		return -1;
+	}
+	*uptime_us = ((const Criu__Inventory *)message)->dump_uptime;
+	protobuf_c_message_free_unpacked(message, NULL);
+	return 0;
+}
+
+int inventory_read(int dir, uint64_t *uptime_us)
+{
+	struct buf file = {0};
+	int result = img_read_file(dir, INVENTORY_NAME, &file);
+
+	if (result == 0)
+		result = parse_inventory(&file, uptime_us);
+	buf_release(&file);
+	return result;
 }
 
 static uint32_t microseconds(uint64_t ns)

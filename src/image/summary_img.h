@@ -17,6 +17,9 @@
  */
 int inventory_write(int dir, uint64_t uptime_us);
 
+/* The uptime, 0 where there is none; EBADMSG for what is no inventory. */
+int inventory_read(int dir, uint64_t *uptime_us);
+
 struct dump_stats {
 	uint64_t stopped_ns;
 	uint64_t written_ns; /* from the first frame to the last */
