@@ -133,6 +133,7 @@ struct imgwrite {
 	struct options options;
 	struct stage stage;
 	struct tasks tasks;
+	struct others others;
 	struct progress progress;
 	int head_fd;
 	struct frame_writer head; /* pagepipe.head */
@@ -206,6 +207,9 @@ static void take(struct imgwrite *self, const struct frame *frame)
 	case KIND_RUNS:
 		stage_misplaced("this stream has no pages yet, memread "
 				"belongs to the left of imgwrite");
+	case KIND_IMAGE:
+		others_write(&self->others, &self->stage);
+		return;
 	case KIND_PAGES:
 		tasks_write(&self->tasks, &self->stage, frame->subject);
 		progress_show(&self->progress, self->stage.in.tally.present);
@@ -243,6 +247,15 @@ static void failed(const struct imgwrite *self)
 	die_errno(EXIT_SYSTEM, "cannot write %s", self->options.path);
 }
 
+/* Last, and as it came where it did. */
+static int write_inventory(struct imgwrite *self)
+{
+	const struct buf *came = &self->others.inventory;
+
+	return came->size ? img_write_file(dir.fd, INVENTORY_NAME, came)
+			  : inventory_write(dir.fd, self->uptime_us);
+}
+
 static void write_summary(struct imgwrite *self)
 {
 	const struct tally *tally = &self->stage.in.tally;
@@ -259,8 +272,7 @@ static void write_summary(struct imgwrite *self)
 	};
 
 	if (fsync(self->head_fd) < 0 || close(self->head_fd) < 0 ||
-	    stats_write(dir.fd, &stats) < 0 ||
-	    inventory_write(dir.fd, self->uptime_us) < 0)
+	    stats_write(dir.fd, &stats) < 0 || write_inventory(self) < 0)
 		failed(self);
 }
 
@@ -300,6 +312,8 @@ int main(int argc, char **argv)
 	undo_on_signals();
 	open_dir(&self.options);
 	self.tasks.dir = dir.fd;
+	self.tasks.others = &self.others;
+	self.others.dir = dir.fd;
 	open_head(&self);
 	self.began_ns = clock_ns();
 	while (stage_next(&self.stage, &frame))
