@@ -15,7 +15,7 @@ DESTDIR ?=
 
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
-	imgwrite/imgwrite framedump/framedump
+	imgwrite/imgwrite imgread/imgread framedump/framedump
 
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
@@ -29,6 +29,7 @@ freeze.uses    := stage stream proc vm base
 vmalist.uses   := stage stream proc vm base
 memread.uses   := stage stream proc vm base
 imgwrite.uses  := stage stream proc image vm base
+imgread.uses   := stage stream proc image vm base
 framedump.uses := stage stream proc vm base
 helpers.uses   := stream image proc vm base
 stream.libs    := -lprotobuf-c -lxxhash -lisal
