@@ -102,20 +102,19 @@ static const struct image_type types[] = {
 
 #define NR_TYPES (sizeof(types) / sizeof(*types))
 
-/* "12" with base 10, "c" with base 16; UINT64_MAX for what is no number. */
+/* "12", or "c" in a hexadecimal form; UINT64_MAX for what is no number. */
 static uint64_t parse_id(const char *text, size_t size, enum image_id form)
 {
-	uint64_t id = 0;
+	static const char digits[] = "0123456789abcdef";
 	uint64_t base = form == ID_HEX ? 16 : 10;
+	uint64_t id = 0;
 
 	for (size_t i = 0; i < size; i++) {
-		const char *digits = "0123456789abcdef";
-		const char *digit = strchr(digits, text[i]);
+		const char *digit = memchr(digits, text[i], base);
 
-		if (!digit || (uint64_t)(digit - digits) >= base ||
-		    id > (UINT64_MAX - 15) / base)
+		if (!digit || __builtin_mul_overflow(id, base, &id) ||
+		    __builtin_add_overflow(id, digit - digits, &id))
 			return UINT64_MAX;
-		id = id * base + (uint64_t)(digit - digits);
 	}
 	return size ? id : UINT64_MAX;
 }
