@@ -102,7 +102,9 @@ same_pages() {
 	child=$(sed -n 's/^child \([0-9]*\) .*/\1/p' "$SAID")
 	freeze "$VICTIM" | vmalist | memread | imgwrite a
 	[ "$VICTIM" -lt "$child" ] || skip 'the child comes first'
-	rm "a/pagemap-$child.img" a/pages-2.img
+	rm "a/pagemap-$child.img"
+	bad 2 'a/pages-2.img: no pagemap names it (is one missing?)' a
+	rm a/pages-2.img
 	back a b
 	grep -q "pid $child ended" errors
 	same a b
@@ -340,6 +342,11 @@ chain() {
 	make a 'pagemap 7 1' 'entry 0x10000 3 present'
 	touch a/pagepipe.index
 	bad 2 'a: it holds no page bytes' a
+	rm a/pagepipe.index
+	chmod 700 a
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$ROOT/bin/imgread" a 2>errors >out || code=$?
+	[ "$code" = 111 ]
+	grep -q 'cannot read a: Permission denied' errors
 	bad 100 'imgread takes one directory'
 	bad 100 'imgread takes one directory' a a
 	bad 100 'unrecognized option' --everything a

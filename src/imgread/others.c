@@ -79,6 +79,25 @@ static void check_shared_memory(struct others *others,
 			     OWNER_SHARED_MEMORY, name);
 }
 
+/*
+ * imgwrite leaves none behind, so in a directory of ours a pagemap is missing,
+ * perhaps that of a process that pagepipe.head lets us take for ended.  CRIU
+ * does not mind.
+ */
+static void check_orphan(const struct contents *contents,
+			 const struct other *other)
+{
+	if (other->owner)
+		return;
+	if (contents->has_head)
+		die(EXIT_INPUT,
+		    "%s/pages-%" PRIu64 ".img: no pagemap names it (is one "
+		    "missing?)",
+		    contents->path, other->id);
+	detail("%s/pages-%" PRIu64 ".img: no pagemap names it, left out",
+	       contents->path, other->id);
+}
+
 void others_check(struct others *others)
 {
 	const struct contents *contents = others->contents;
@@ -91,6 +110,9 @@ void others_check(struct others *others)
 		else if (other->type->magic)
 			check_beginning(others, other);
 	}
+	for (size_t i = 0; i < contents->nr_others; i++)
+		if (contents->others[i].type->number == IMAGE_PAGES)
+			check_orphan(contents, &contents->others[i]);
 }
 
 /* --- send --- */
@@ -167,13 +189,8 @@ void others_send(struct others *others, struct stage *stage)
 		const struct other *other = &contents->others[i];
 		struct source source;
 
-		if (is_left_out(other)) {
-			if (!other->owner)
-				detail("%s/pages-%" PRIu64 ".img: no pagemap "
-				       "names it, left out",
-				       contents->path, other->id);
+		if (is_left_out(other))
 			continue;
-		}
 		open_source(&source, others, other);
 		send_file(&source, stage);
 		close(source.fd);
