@@ -211,6 +211,20 @@ chain() {
 	[[ $(imgcmp "$VICTIM" d3) == *' 1 wrong, 0 missing, the first at 0x'* ]] # (twin)
 }
 
+@test "imgread: --flatten of a round that has a base has none, before and behind the pages" {
+	local base='tracking=uffd tracker=00112233445566778899aabbccddeeff base=4 generation=5 clk_tck=100'
+	local hello='HELLO page_size=4096 boot=00000000000000000000000000000000 session=00000000000000000000000000000000'
+	chain
+	for frames in "THAWED $base" "RELEASE $base|THAWED $base"; do
+		printf '%s\n' "$hello" 'TASK 0 pid=7 ns_pid=7 living=7' '  thread tid=7 ns_tid=7' "${frames//|/$'\n'}" |
+			frames pack >d3/pagepipe.head
+		imgread d3 | framedump | grep -cE '^(RELEASE|THAWED) .* base=4 generation=5 .* tracker=0011' >nr
+		imgread --flatten d3 | framedump | grep -cE '^(RELEASE|THAWED) .* base=0 generation=5 .* tracker=0011' | cmp nr -
+		[ "$(cat nr)" = "$(grep -o clk_tck <<<"$frames" | wc -l)" ]
+		imgread --flatten d3 | framedump -t
+	done
+}
+
 @test "imgread: a page that no parent holds is refused, with or without --flatten" {
 	local options
 	for options in '' --flatten; do

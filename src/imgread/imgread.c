@@ -66,7 +66,7 @@ struct imgread {
 	struct stage stage;
 	struct chain chain;
 	struct contents contents;
-	struct head head;
+	struct kept kept;
 	struct memory memory;
 	struct others others;
 };
@@ -79,16 +79,17 @@ static void open_all(struct imgread *self)
 		memory_die(&self->chain);
 	contents_read(&self->contents, self->chain.levels[0].dir, options->path,
 		      options->all);
-	head_read(&self->head, self->chain.levels[0].dir, &self->contents);
+	kept_read(&self->kept, self->chain.levels[0].dir, &self->contents);
 	self->memory.chain = &self->chain;
 	self->memory.contents = &self->contents;
-	self->memory.head = &self->head;
+	self->memory.kept = &self->kept;
 	self->memory.stage = &self->stage;
 	self->memory.flatten = options->flatten;
+	self->kept.flatten = options->flatten;
 	self->others = (struct others){
 		.chain = &self->chain,
 		.contents = &self->contents,
-		.page_size = self->head.page_size,
+		.page_size = self->kept.page_size,
 		.flatten = options->all && options->flatten,
 	};
 }
@@ -105,11 +106,11 @@ static void send_end(struct imgread *self)
 {
 	Pagestream__End end = PAGESTREAM__END__INIT;
 
-	end.gone = calloc(self->head.nr_tasks + 1, sizeof(*end.gone));
+	end.gone = calloc(self->kept.nr_tasks + 1, sizeof(*end.gone));
 	if (!end.gone)
 		die(EXIT_SYSTEM, "no memory");
-	for (uint32_t i = 0; i < self->head.nr_tasks; i++)
-		if (self->head.tasks[i].gone)
+	for (uint32_t i = 0; i < self->kept.nr_tasks; i++)
+		if (self->kept.tasks[i].gone)
 			end.gone[end.n_gone++] = i;
 	stage_end(&self->stage, &end);
 	free(end.gone);
@@ -123,11 +124,11 @@ int main(int argc, char **argv)
 	stage_begin(&self.stage, PAGESTREAM__STAGE__IMGREAD, STAGE_WRITES);
 	open_all(&self);
 	check(&self);
-	head_send(&self.head, &self.stage);
+	kept_send(&self.kept, &self.stage);
 	if (self.options.all)
 		others_send(&self.others, &self.stage);
 	memory_send(&self.memory);
-	head_send_late(&self.head, &self.stage);
+	kept_send_late(&self.kept, &self.stage);
 	send_end(&self);
 	return EXIT_DONE;
 }

@@ -19,7 +19,7 @@ static void load(struct memory *memory, uint32_t pid)
 	char name[32];
 
 	snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", pid);
-	if (chain_load(memory->chain, name, memory->head->page_size) < 0)
+	if (chain_load(memory->chain, name, memory->kept->page_size) < 0)
 		memory_die(memory->chain);
 }
 
@@ -56,11 +56,11 @@ static void check_task(struct memory *memory, uint32_t pid)
 
 void memory_check(struct memory *memory)
 {
-	const struct head *head = memory->head;
+	const struct kept *kept = memory->kept;
 
-	for (uint32_t i = 0; i < head->nr_tasks; i++)
-		if (!head->tasks[i].gone)
-			check_task(memory, head->tasks[i].pid);
+	for (uint32_t i = 0; i < kept->nr_tasks; i++)
+		if (!kept->tasks[i].gone)
+			check_task(memory, kept->tasks[i].pid);
 }
 
 /* --- send --- */
@@ -87,7 +87,7 @@ static void flush(struct memory *memory)
 static void put_run(struct memory *memory, const struct run *run)
 {
 	if (memory->nr_runs && run_join(&memory->runs[memory->nr_runs - 1], run,
-					memory->head->page_size))
+					memory->kept->page_size))
 		return;
 	if (memory->nr_runs == MEMORY_RUNS)
 		flush(memory);
@@ -108,7 +108,7 @@ static void put_pages(struct memory *memory, vaddr_t vaddr, uint64_t nr_pages,
 
 		put_run(memory, &run);
 		nr_pages -= run.nr_pages;
-		vaddr = run_end(&run, memory->head->page_size);
+		vaddr = run_end(&run, memory->kept->page_size);
 	}
 }
 
@@ -127,7 +127,7 @@ static bool is_zero(const char *page, uint32_t size)
 static void put_page(struct memory *memory, vaddr_t vaddr, const char *page,
 		     uint32_t lazy)
 {
-	uint32_t size = memory->head->page_size;
+	uint32_t size = memory->kept->page_size;
 	struct run run = {vaddr, 1, RUN_PRESENT | lazy};
 
 	if (is_zero(page, size)) {
@@ -146,7 +146,7 @@ static void put_page(struct memory *memory, vaddr_t vaddr, const char *page,
 static void put_bytes(struct memory *memory, const struct chain_piece *piece,
 		      vaddr_t vaddr, uint32_t lazy)
 {
-	uint32_t size = memory->head->page_size;
+	uint32_t size = memory->kept->page_size;
 	uint64_t offset = piece->offset;
 	uint64_t left = piece->nr_pages;
 
@@ -182,7 +182,7 @@ static void put_inherited(struct memory *memory,
 	uint64_t done = 0;
 
 	while (done < entry->nr_pages) {
-		vaddr_t vaddr = entry->vaddr + done * memory->head->page_size;
+		vaddr_t vaddr = entry->vaddr + done * memory->kept->page_size;
 		struct chain_piece piece;
 
 		if (chain_resolve(memory->chain, entry, vaddr, &piece) < 0)
@@ -212,7 +212,7 @@ static void send_task(struct memory *memory, uint32_t subject)
 {
 	const struct pagemap_list *list = &memory->chain->levels[0].list;
 
-	load(memory, memory->head->tasks[subject].pid);
+	load(memory, memory->kept->tasks[subject].pid);
 	memory->subject = subject;
 	for (size_t i = 0; i < list->nr; i++)
 		put_entry(memory, &list->entries[i]);
@@ -221,15 +221,15 @@ static void send_task(struct memory *memory, uint32_t subject)
 
 void memory_send(struct memory *memory)
 {
-	const struct head *head = memory->head;
+	const struct kept *kept = memory->kept;
 
 	memory->data = malloc(MEMORY_CHUNK);
 	if (!memory->data)
 		die(EXIT_SYSTEM, "no memory");
-	progress_begin(&memory->progress, head->page_size, false);
+	progress_begin(&memory->progress, kept->page_size, false);
 	memory->progress.expected = memory->expected;
-	for (uint32_t i = 0; i < head->nr_tasks; i++)
-		if (!head->tasks[i].gone)
+	for (uint32_t i = 0; i < kept->nr_tasks; i++)
+		if (!kept->tasks[i].gone)
 			send_task(memory, i);
 	progress_end(&memory->progress, memory->stage->out.tally.present);
 	free(memory->data);

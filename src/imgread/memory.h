@@ -7,7 +7,7 @@
 #define IMGREAD_MEMORY_H
 
 #include "image/chain.h"
-#include "imgread/head.h"
+#include "imgread/kept.h"
 #include "stage/progress.h"
 
 #define MEMORY_CHUNK (256u << 10) /* bytes of pages in one frame */
@@ -16,7 +16,7 @@
 struct memory {
 	struct chain *chain;
 	struct contents *contents;
-	const struct head *head;
+	const struct kept *kept;
 	struct stage *stage;
 	bool flatten; /* PARENT pages come out with their bytes */
 	struct progress progress;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "imgread/head.h"
+#include "imgread/kept.h"
 
 #include "base/own.h"
 #include "image/img.h"
@@ -20,90 +20,90 @@ static ProtobufCBinaryData bytes(const void *data, size_t size)
 	return (ProtobufCBinaryData){.data = (uint8_t *)data, .len = size};
 }
 
-static _Noreturn void bad(const struct head *head, const char *why)
+static _Noreturn void bad(const struct kept *kept, const char *why)
 {
-	die(EXIT_INPUT, "%s/" HEAD_NAME ": %s", head->contents->path, why);
+	die(EXIT_INPUT, "%s/" HEAD_NAME ": %s", kept->contents->path, why);
 }
 
-static void add_task(struct head *head, uint32_t pid, bool gone)
+static void add_task(struct kept *kept, uint32_t pid, bool gone)
 {
-	head->tasks = reallocarray(head->tasks, head->nr_tasks + 1,
-				   sizeof(*head->tasks));
-	if (!head->tasks)
+	kept->tasks = reallocarray(kept->tasks, kept->nr_tasks + 1,
+				   sizeof(*kept->tasks));
+	if (!kept->tasks)
 		die(EXIT_SYSTEM, "no memory");
-	head->tasks[head->nr_tasks++] = (struct head_task){pid, gone};
+	kept->tasks[kept->nr_tasks++] = (struct kept_task){pid, gone};
 }
 
 /* --- pagepipe.head --- */
 
-typedef void act_t(struct head *head, struct stage *stage,
+typedef void act_t(struct kept *kept, struct stage *stage,
 		   struct stream_reader *reader, const struct frame *frame);
 
 /* It ends without END, but with a whole frame. */
-static void walk(struct head *head, struct stage *stage, act_t *act)
+static void walk(struct kept *kept, struct stage *stage, act_t *act)
 {
-	own_fd int fd = img_open(head->dir, HEAD_NAME);
+	own_fd int fd = img_open(kept->dir, HEAD_NAME);
 	struct stream_reader reader;
 	struct frame frame;
 	enum frame_status status;
 	uint64_t whole = 0;
 
 	if (fd < 0 && errno == EBADMSG)
-		bad(head, "is no file");
+		bad(kept, "is no file");
 	if (fd < 0 || stream_reader_init(&reader, fd, -1) < 0)
 		die_errno(EXIT_SYSTEM, "cannot read %s/" HEAD_NAME,
-			  head->contents->path);
+			  kept->contents->path);
 	while ((status = stream_next(&reader, &frame)) == FRAME_OK) {
-		act(head, stage, &reader, &frame);
+		act(kept, stage, &reader, &frame);
 		whole = reader.frames.offset;
 	}
 	if (status == FRAME_ERROR)
 		die_errno(EXIT_SYSTEM, "cannot read %s/" HEAD_NAME,
-			  head->contents->path);
+			  kept->contents->path);
 	if (status != FRAME_TRUNCATED || whole != reader.frames.offset)
 		die(EXIT_INPUT, "%s/" HEAD_NAME ": byte %" PRIu64 ": %s",
-		    head->contents->path, reader.frames.offset,
+		    kept->contents->path, reader.frames.offset,
 		    status == FRAME_BAD ? stream_why(&reader)
 					: "it is cut short, or has an END");
 	stream_reader_release(&reader);
 }
 
 /* Only descendants may have gone; imgwrite makes no directory otherwise. */
-static void note_task(struct head *head, const Pagestream__Task *task)
+static void note_task(struct kept *kept, const Pagestream__Task *task)
 {
-	bool gone = !contents_has_task(head->contents, task->ns_pid);
+	bool gone = !contents_has_task(kept->contents, task->ns_pid);
 
 	if (gone && task->named)
 		die(EXIT_INPUT,
 		    "%s/pagemap-%" PRIu32 ".img: is not there, and " HEAD_NAME
 		    " names its process",
-		    head->contents->path, task->ns_pid);
+		    kept->contents->path, task->ns_pid);
 	if (gone)
 		detail("pid %" PRIu32 " has no pages: it ended, or called "
 		       "exec, while it was copied",
 		       task->pid);
-	add_task(head, task->ns_pid, gone);
+	add_task(kept, task->ns_pid, gone);
 }
 
-static void note_frame(struct head *head, struct stage *unused,
+static void note_frame(struct kept *kept, struct stage *unused,
 		       struct stream_reader *reader, const struct frame *frame)
 {
 	(void)unused;
 	switch (frame->kind) {
 	case KIND_HELLO:
-		head->page_size = reader->hello->page_size;
+		kept->page_size = reader->hello->page_size;
 		break;
 	case KIND_TASK:
-		note_task(head, (const Pagestream__Task *)reader->message);
+		note_task(kept, (const Pagestream__Task *)reader->message);
 		break;
 	case KIND_RELEASE:
 	case KIND_THAWED:
-		head->released = true;
+		kept->released = true;
 		break;
 	case KIND_VMAS:
 		break;
 	default:
-		bad(head, "holds a frame that has no place in it");
+		bad(kept, "holds a frame that has no place in it");
 	}
 }
 
@@ -137,31 +137,47 @@ static bool is_late(const struct stream_reader *reader)
 	return reader->place == PLACE_LATE_THAWED;
 }
 
-static void send_frame(struct head *head, struct stage *stage,
+/* With its parents' pages in it, it builds on none of them. */
+static void send_baseless(struct kept *kept, struct stage *stage,
+			  struct stream_reader *reader, enum frame_kind kind)
+{
+	Pagestream__Release release = *(Pagestream__Release *)reader->message;
+
+	release.base_generation = 0;
+	if (!is_late(reader))
+		stage_control(stage, kind, 0, &release.base);
+	else if (control_encode(&release.base, &kept->late) < 0)
+		die(EXIT_SYSTEM, "no memory");
+}
+
+static void send_frame(struct kept *kept, struct stage *stage,
 		       struct stream_reader *reader, const struct frame *frame)
 {
 	if (frame->kind == KIND_HELLO)
 		send_hello(stage, reader->hello);
+	else if (kept->flatten &&
+		 (frame->kind == KIND_RELEASE || frame->kind == KIND_THAWED))
+		send_baseless(kept, stage, reader, frame->kind);
 	else if (!is_late(reader))
 		stage_pass(stage, frame);
-	else if (buf_append(&head->late, frame->table, frame->table_size) < 0)
+	else if (buf_append(&kept->late, frame->table, frame->table_size) < 0)
 		die(EXIT_SYSTEM, "no memory");
 }
 
 /* Each pagemap is of a task that it names. */
-static void check_tasks(const struct head *head)
+static void check_tasks(const struct kept *kept)
 {
 	size_t nr = 0;
 
-	for (uint32_t i = 0; i < head->nr_tasks; i++)
-		nr += !head->tasks[i].gone;
-	if (nr != head->contents->nr_tasks)
-		bad(head, "does not name the process of each pagemap");
+	for (uint32_t i = 0; i < kept->nr_tasks; i++)
+		nr += !kept->tasks[i].gone;
+	if (nr != kept->contents->nr_tasks)
+		bad(kept, "does not name the process of each pagemap");
 }
 
 /* --- CRIU's own directories --- */
 
-static void make_hello(const struct head *head, struct stage *stage)
+static void make_hello(const struct kept *kept, struct stage *stage)
 {
 	static const uint8_t unknown[16];
 	Pagestream__Hello hello = PAGESTREAM__HELLO__INIT;
@@ -170,7 +186,7 @@ static void make_hello(const struct head *head, struct stage *stage)
 
 	uname(&host);
 	hello.version = CONTROL_VERSION;
-	hello.page_size = head->page_size;
+	hello.page_size = kept->page_size;
 	hello.machine = bytes(host.machine, strlen(host.machine));
 	hello.boot_id = bytes(unknown, sizeof(unknown));
 	new_session(&hello, session);
@@ -194,56 +210,56 @@ static void make_task(struct stage *stage, uint32_t subject, uint32_t pid)
 	stage_control(stage, KIND_TASK, subject, &task.base);
 }
 
-static void make_thawed(const struct head *head, struct stage *stage)
+static void make_thawed(const struct kept *kept, struct stage *stage)
 {
 	Pagestream__Release release = PAGESTREAM__RELEASE__INIT;
 
-	release.uptime_us = head->uptime_us;
+	release.uptime_us = kept->uptime_us;
 	release.clk_tck = (uint32_t)sysconf(_SC_CLK_TCK);
 	stage_control(stage, KIND_THAWED, 0, &release.base);
 }
 
 /* --- either --- */
 
-void head_read(struct head *head, int dir, const struct contents *contents)
+void kept_read(struct kept *kept, int dir, const struct contents *contents)
 {
-	*head = (struct head){.dir = dir, .contents = contents};
-	if (inventory_read(dir, &head->uptime_us) < 0)
+	*kept = (struct kept){.dir = dir, .contents = contents};
+	if (inventory_read(dir, &kept->uptime_us) < 0)
 		die(EXIT_INPUT, "%s/" INVENTORY_NAME ": byte 0: is damaged",
 		    contents->path);
 	if (contents->has_head) {
-		walk(head, NULL, note_frame);
-		if (!head->released)
-			bad(head, "does not say when the target was stopped");
-		check_tasks(head);
+		walk(kept, NULL, note_frame);
+		if (!kept->released)
+			bad(kept, "does not say when the target was stopped");
+		check_tasks(kept);
 		return;
 	}
-	head->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
+	kept->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	for (size_t i = 0; i < contents->nr_tasks; i++)
-		add_task(head, contents->tasks[i], false);
+		add_task(kept, contents->tasks[i], false);
 }
 
-void head_send(struct head *head, struct stage *stage)
+void kept_send(struct kept *kept, struct stage *stage)
 {
-	if (head->contents->has_head) {
-		walk(head, stage, send_frame);
+	if (kept->contents->has_head) {
+		walk(kept, stage, send_frame);
 		return;
 	}
-	make_hello(head, stage);
-	for (uint32_t i = 0; i < head->nr_tasks; i++)
-		make_task(stage, i, head->tasks[i].pid);
-	make_thawed(head, stage);
+	make_hello(kept, stage);
+	for (uint32_t i = 0; i < kept->nr_tasks; i++)
+		make_task(stage, i, kept->tasks[i].pid);
+	make_thawed(kept, stage);
 }
 
-void head_send_late(struct head *head, struct stage *stage)
+void kept_send_late(struct kept *kept, struct stage *stage)
 {
 	struct frame thawed = {
 		.kind = KIND_THAWED,
-		.table = (const uint8_t *)head->late.data,
-		.table_size = (uint32_t)head->late.size,
+		.table = (const uint8_t *)kept->late.data,
+		.table_size = (uint32_t)kept->late.size,
 	};
 
-	if (head->late.size)
+	if (kept->late.size)
 		stage_pass(stage, &thawed);
-	buf_release(&head->late);
+	buf_release(&kept->late);
 }
