@@ -15,7 +15,8 @@ DESTDIR ?=
 
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
-	imgwrite/imgwrite imgread/imgread framedump/framedump
+	imgwrite/imgwrite imgread/imgread memtrack/memtrack framedump/framedump \
+	predump/predump
 
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
@@ -30,10 +31,13 @@ vmalist.uses   := stage stream proc vm base
 memread.uses   := stage stream proc vm base
 imgwrite.uses  := stage stream proc image vm base
 imgread.uses   := stage stream proc image vm base
+memtrack.uses  := stage stream proc image vm base
 framedump.uses := stage stream proc vm base
+predump.uses   := stage proc base
 helpers.uses   := stream image proc vm base
 stream.libs    := -lprotobuf-c -lxxhash -lisal
 image.libs     := -lprotobuf-c
+predump.libs   := -lpipeline -ljson-c
 ROOMS   := base vm stream proc image stage
 FOLDERS := $(ROOMS) $(sort $(foreach t,$(TOOLS),$(patsubst %/,%,$(dir $t))))
 
@@ -41,7 +45,7 @@ FOLDERS := $(ROOMS) $(sort $(foreach t,$(TOOLS),$(patsubst %/,%,$(dir $t))))
 HELPERS := $(patsubst tests/helpers/%.c,%,$(wildcard tests/helpers/*.c))
 
 BUILD_NEEDS := gcc libc6-dev protobuf-c-compiler libprotobuf-c-dev \
-	libxxhash-dev libisal-dev
+	libxxhash-dev libisal-dev libpipeline-dev libjson-c-dev
 DEMO_NEEDS  := $(BUILD_NEEDS) redis-server redis-tools procps
 LINT_NEEDS  := $(BUILD_NEEDS) clang-format shellcheck mandoc
 
@@ -94,7 +98,7 @@ define tool
 bin/$(3): build/$(1).o $(call objs,$(2)) $(patsubst %,build/lib%.a,$($(2).uses))
 	@mkdir -p bin
 	$$(call say,LINK,$$@)
-	$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -Wl,--as-needed -o $$@ $$^ $(call libs,$($(2).uses))
+	$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -Wl,--as-needed -o $$@ $$^ $(call libs,$(2) $($(2).uses))
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool,$t,$(patsubst %/,%,$(dir $t)),$(notdir $t))))
 
@@ -155,11 +159,11 @@ bench: need-build
 
 check-fresh: ; @tests/fresh
 
-# SHORT=1: one chain a guest
+# SHORT=1: one chain a guest;  T='chain_rounds twin_byte' those
 check-vm: need-build
 	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers
-	@SHORT=$(SHORT) tests/vm/run
+	@SHORT=$(SHORT) tests/vm/run $T
 
 torture: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)

@@ -215,6 +215,52 @@ time.sleep(30)' 3>&- &
 	[[ "$(tell c)" = ok* ]]
 }
 
+# busy_copy OPTION...: a consistent copy of four threads that count in their
+# own memory, and then the target stands still.
+busy_copy() {
+	rm -rf image
+	stages "freeze --consistent $* $VICTIM" vmalist memread 'imgwrite image'
+	[ "$STATUS" = '0 0 0 0' ]
+	kill -STOP "$VICTIM"
+	wait_for 5 stands_still "$VICTIM"
+}
+
+@test "freeze: --leave-stopped, and not one instruction after the copy is executed" {
+	local i
+	victim anon spin=4 children=2
+	for i in {1..20}; do
+		busy_copy --leave-stopped
+		for pid in "$VICTIM" $(pgrep -P "$VICTIM"); do
+			stands_still "$pid"
+			imgcmp "$pid" image
+		done
+		kill -CONT "$VICTIM" $(pgrep -P "$VICTIM")
+		runs "$VICTIM"
+	done
+	[[ "$(tell c)" = ok* ]]
+	# (twin) without it, a SIGSTOP right afterwards comes too late
+	busy_copy
+	not imgcmp "$VICTIM" image
+}
+
+@test "freeze: --leave-stopped leaves nothing stopped when there is no release" {
+	victim anon spin
+	OPTIONS='--consistent --leave-stopped' keeper_does take tasks
+	[ "$STATUS" = '3 0' ]
+	runs "$VICTIM"
+	OPTIONS='--consistent --leave-stopped --max-stop 200ms' keeper_does take tasks sleep=600
+	[[ $STATUS == 1* ]]
+	runs "$VICTIM"
+	stages "freeze --leave-stopped $VICTIM" cat
+	[[ $STATUS == 100* ]]
+	[ "$(wc -l <errors)" = 1 ]
+	runs "$VICTIM"
+	# (twin) with a release it is stopped
+	OPTIONS='--consistent --leave-stopped' keeper_does take tasks thaw
+	[ "$STATUS" = '0 0' ]
+	wait_for 5 stands_still "$VICTIM"
+}
+
 @test "freeze: nothing moves in a stopped target that makes threads, forks, execs" {
 	local mode before after
 	for mode in threads forks tree exec; do

@@ -50,6 +50,38 @@ of() { grep -o " $1=[0-9]*" | head -n 1 | cut -d= -f2; }
 	[ "$status" = 1 ]
 }
 
+# json NAME FILE: a number of it.
+json() { /usr/bin/python3 -c 'import json,sys; print(json.load(open(sys.argv[2]))[sys.argv[1]])' "$@"; }
+
+@test "memread: --totals says what END says, as JSON on a descriptor" {
+	victim anon=4M zeros=1M children=2
+	stages "freeze $VICTIM" vmalist 'memread --totals 7 7>total >pages'
+	[ "$STATUS" = '0 0 0' ]
+	[ "$(wc -l <total)" = 1 ]
+	[ "$(json sent total)" = "$(totals pages | of present)" ]
+	[ "$(json zero total)" = "$(totals pages | of zero)" ]
+	[ "$(json bytes total)" = $(($(json sent total) * 4096)) ]
+	[ "$(json tasks total)" = 3 ]
+	[ "$(json stopped_ns total)" -gt 0 ]
+	[ "$(json consistent total)" = False ]
+	[ "$(json whole total)" = True ]
+	# (twin) of another copy they are others
+	list
+	[ "$(tell 'u anon 16 8')" = ok ]
+	memread --totals 7 7>other <listing >pages
+	[ "$(json skipped other)" = "{'unmapped': 8, 'unreadable': 0, 'gone': 0}" ]
+	[ "$(json sent other)" = $(($(json sent total) - 8)) ]
+	# what was promised and cannot be kept leaves the copy without an END
+	stages "freeze $VICTIM" vmalist 'memread --totals 7 7>/dev/full' 'imgwrite image'
+	[ "$STATUS" = '0 0 111 2' ]
+	[ ! -e image ]
+	for fd in x 1 -3 99; do
+		stages "memread --totals $fd" </dev/null
+		[ "$STATUS" = 100 ]
+		[ "$(wc -l <errors)" = 1 ]
+	done
+}
+
 @test "memread: 1 GiB unmapped between release and read costs few system calls" {
 	victim anon=1G
 	list

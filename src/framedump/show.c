@@ -29,6 +29,14 @@ static void show_id(const char *label, const ProtobufCBinaryData *id)
 		printf("%02x", id->data[i]);
 }
 
+static void show_numbers(const char *label, const uint32_t *numbers, size_t nr)
+{
+	if (nr)
+		printf(" %s=", label);
+	for (size_t i = 0; i < nr; i++)
+		printf("%s%" PRIu32, i ? "," : "", numbers[i]);
+}
+
 static void show_hello(const Pagestream__Hello *hello)
 {
 	static const char *const modes[] = {"never-stopped", "pre-dump",
@@ -44,6 +52,9 @@ static void show_hello(const Pagestream__Hello *hello)
 	       *hello->keeper ? hello->keeper : "-", hello->leased,
 	       hello->hold);
 	show_text("writer", &hello->writer);
+	show_numbers("named", hello->named, hello->n_named);
+	if (*hello->tracker)
+		printf(" tracker=%s", hello->tracker);
 	putchar('\n');
 }
 
@@ -91,6 +102,8 @@ static void show_release(const Pagestream__Release *release)
 	printf(" stopped_ns=%" PRIu64, release->stopped_ns);
 	if (release->tracker.len)
 		show_id("tracker", &release->tracker);
+	if (release->base_uptime_us)
+		printf(" base_uptime_us=%" PRIu64, release->base_uptime_us);
 	putchar('\n');
 }
 
@@ -225,15 +238,6 @@ static void show_totals(const char *label, const Pagestream__Totals *totals)
 	printf(" body_bytes=%" PRIu64 "\n", totals->body_bytes);
 }
 
-static void show_subjects(const char *label, const uint32_t *subjects,
-			  size_t nr)
-{
-	if (nr)
-		printf(" %s=", label);
-	for (size_t i = 0; i < nr; i++)
-		printf("%s%" PRIu32, i ? "," : "", subjects[i]);
-}
-
 void show_end(const struct stream_reader *in)
 {
 	const Pagestream__End *end = in->end;
@@ -242,8 +246,8 @@ void show_end(const struct stream_reader *in)
 	show_named("stage", (int)end->stage, stages, 7);
 	show_named("outcome", (int)end->outcome, outcomes, 2);
 	printf(" heads_crc=%08" PRIx32, end->heads_crc);
-	show_subjects("gone", end->gone, end->n_gone);
-	show_subjects("async_io", end->async_io, end->n_async_io);
+	show_numbers("gone", end->gone, end->n_gone);
+	show_numbers("async_io", end->async_io, end->n_async_io);
 	if (end->uptime_us)
 		printf(" uptime_us=%" PRIu64, end->uptime_us);
 	putchar('\n');

@@ -24,6 +24,8 @@ static const struct tool tool = {
 	"    freeze PID | vmalist | memread | imgwrite DIR\n"
 	"\n"
 	"      --consistent      stopped until memread has read everything\n"
+	"      --leave-stopped   of a consistent copy: stopped by SIGSTOP "
+	"afterwards\n"
 	"      --one             without the descendants\n"
 	"      --wait TIME       for thaw or memread to ask for the release "
 	"(2s)\n"
@@ -39,6 +41,7 @@ static const struct tool tool = {
 
 enum {
 	OPTION_CONSISTENT = OPTION_OWN,
+	OPTION_LEAVE_STOPPED,
 	OPTION_ONE,
 	OPTION_WAIT,
 	OPTION_TIMEOUT,
@@ -48,6 +51,7 @@ enum {
 
 struct options {
 	bool consistent;
+	bool leave_stopped;
 	bool one;
 	uint64_t wait_ns;
 	uint64_t timeout_ns;
@@ -63,6 +67,9 @@ static void take_option(struct options *options, int option)
 	switch (option) {
 	case OPTION_CONSISTENT:
 		options->consistent = true;
+		break;
+	case OPTION_LEAVE_STOPPED:
+		options->leave_stopped = true;
 		break;
 	case OPTION_ONE:
 		options->one = true;
@@ -89,6 +96,7 @@ static struct options parse_options(int argc, char **argv)
 {
 	static const struct option table[] = {
 		{"consistent", no_argument, NULL, OPTION_CONSISTENT},
+		{"leave-stopped", no_argument, NULL, OPTION_LEAVE_STOPPED},
 		{"one", no_argument, NULL, OPTION_ONE},
 		{"wait", required_argument, NULL, OPTION_WAIT},
 		{"timeout", required_argument, NULL, OPTION_TIMEOUT},
@@ -111,6 +119,10 @@ static struct options parse_options(int argc, char **argv)
 	options.nr_pids = argc - optind;
 	if (!options.nr_pids)
 		option_misused(&tool, "no process id given");
+	if (options.leave_stopped && !options.consistent)
+		option_misused(&tool, "--leave-stopped goes with --consistent: "
+				      "a pre-dump's target runs before it is "
+				      "read");
 	if (!options.max_stop_given && !options.consistent)
 		options.max_stop_ns = 10 * S_NS;
 	return options;
@@ -156,6 +168,7 @@ static void open_keeper(struct keeper *keeper, const struct options *options)
 		.stall_ns = options->consistent ? options->stall_ns : 0,
 		.max_stop_ns = options->max_stop_ns,
 		.hold = options->consistent,
+		.leave_stopped = options->leave_stopped,
 		.out = STDOUT_FILENO,
 		.seize.tree = !options->one,
 	};
@@ -251,6 +264,9 @@ static _Noreturn void die_of(const struct keeper *keeper)
 		die(EXIT_READER, "the reader of our output went away");
 	case KEEPER_TARGET_ENDED:
 		die(EXIT_TARGET, "the target was killed while it was stopped");
+	case KEEPER_NOT_SIGNALLED:
+		die(EXIT_SYSTEM, "not allowed to send SIGSTOP to every process "
+				 "of the target (CAP_KILL); it runs");
 	case KEEPER_ERROR:
 	case KEEPER_GOES_ON:
 	case KEEPER_RELEASED:
@@ -297,7 +313,7 @@ int main(int argc, char **argv)
 	if (keeper_send(&keeper) || keeper_wait_lease(&keeper))
 		die_of(&keeper);
 
-	urgent_begin();
+	urgent_begin(URGENT_KEEPER);
 	if (keeper_stop(&keeper))
 		die_of(&keeper);
 	report_look(&report);

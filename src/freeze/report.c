@@ -42,6 +42,17 @@ void report_begin(struct report *report, struct keeper *keeper)
 	memset(report->maps.data, 0, MAPS_ROOM); /* no page faults later */
 }
 
+/* The processes of the command line, which are the first ones. */
+static void name_targets(struct report *report, Pagestream__Hello *hello)
+{
+	const struct seize *seize = &report->keeper->seize;
+
+	hello->named = calloc(seize->nr_tasks, sizeof(*hello->named));
+	need(report, hello->named);
+	for (size_t i = 0; i < seize->nr_tasks; i++)
+		hello->named[hello->n_named++] = (uint32_t)seize->tasks[i].pid;
+}
+
 void report_hello(struct report *report, bool consistent)
 {
 	Pagestream__Hello hello = PAGESTREAM__HELLO__INIT;
@@ -64,7 +75,9 @@ void report_hello(struct report *report, bool consistent)
 				: PAGESTREAM__MODE__PREDUMP;
 	hello.keeper = report->keeper->name;
 	hello.writer = bytes(version, sizeof(version) - 1);
+	name_targets(report, &hello);
 	append(report, KIND_HELLO, 0, &hello.base);
+	free(hello.named);
 }
 
 static bool is_subject(const struct seize_task *task)
@@ -72,11 +85,23 @@ static bool is_subject(const struct seize_task *task)
 	return !task->left_out && !task->stray;
 }
 
+/* 100,000 mappings take their time, during which we are alive. */
+static int read_text(struct report *report, const struct seize_task *task)
+{
+	const struct seize *seize = &report->keeper->seize;
+	own_fd int fd = procfs_open(task->pid, seize_living(task)->tid, "maps");
+	int result = fd < 0 ? -1 : 1;
+
+	while (result > 0) {
+		seize->tick(seize->tick_of);
+		result = procfs_read_more(fd, &report->maps);
+	}
+	return result;
+}
+
 static void read_maps(struct report *report, const struct seize_task *task)
 {
-	pid_t tid = seize_living(task)->tid;
-
-	if (procfs_read(task->pid, tid, "maps", &report->maps) == 0)
+	if (read_text(report, task) == 0)
 		return;
 	keeper_thaw(report->keeper);
 	if (errno == ENOENT || errno == ESRCH)
@@ -94,7 +119,6 @@ void report_look(struct report *report)
 	for (size_t i = 0; i < seize->nr_tasks; i++) {
 		if (!is_subject(&seize->tasks[i]))
 			continue;
-		seize->tick(seize->tick_of);
 		read_maps(report, &seize->tasks[i]);
 		report->ends[report->nr_subjects++] = report->maps.size;
 	}

@@ -287,6 +287,30 @@ enum image_dir_fault image_dir_create(struct image_dir *dir, const char *path,
 	return system_fault();
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* The temporary directory lies beside DIR, or in it. */
+int image_dir_open(const struct image_dir *dir, const char *path)
+{
+	own_fd int other =
+		openat(dir->in_place ? dir->parent : dir->fd, path, OPEN_DIR);
+	struct stat of_other;
+	struct stat of_dir;
+
+	if (other < 0 || fstat(other, &of_other) < 0)
+		return -1;
+	if (fstatat(dir->parent, dir->in_place ? "." : dir->name, &of_dir, 0) ==
+		    0 &&
+	    is_same(&of_dir, &of_other)) {
+		errno = EINVAL;
+		return -1;
+	}
+	return steal_fd(&other);
+}
+
 void image_dir_abort(struct image_dir *dir)
 {
 	if (!dir->open)

@@ -41,6 +41,12 @@ enum image_dir_fault {
 enum image_dir_fault image_dir_create(struct image_dir *dir, const char *path,
 				      bool force);
 
+/*
+ * Opens another directory by a path relative to DIR, as a parent link has it.
+ * -1 with errno; EINVAL: it is DIR itself, as it is before the commit.
+ */
+int image_dir_open(const struct image_dir *dir, const char *path);
+
 /* 0, or -1 with errno: then DIR does not look whole. */
 int image_dir_commit(struct image_dir *dir);
 

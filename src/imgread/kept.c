@@ -128,6 +128,7 @@ static void send_hello(struct stage *stage, const Pagestream__Hello *kept)
 	hello.keeper = (char *)protobuf_c_empty_string;
 	hello.leased = 0;
 	hello.hold = 0;
+	hello.tracker = (char *)protobuf_c_empty_string;
 	stage_control(stage, KIND_HELLO, 0, &hello.base);
 }
 
@@ -144,6 +145,7 @@ static void send_baseless(struct kept *kept, struct stage *stage,
 	Pagestream__Release release = *(Pagestream__Release *)reader->message;
 
 	release.base_generation = 0;
+	release.base_uptime_us = 0;
 	if (!is_late(reader))
 		stage_control(stage, kind, 0, &release.base);
 	else if (control_encode(&release.base, &kept->late) < 0)

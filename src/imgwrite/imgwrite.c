@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "image/dir.h"
 #include "image/img.h"
+#include "image/summary_img.h"
 #include "stage/options.h"
 #include "stage/progress.h"
 
@@ -24,7 +25,11 @@ static const struct tool tool = {
 	"Writes a page stream as a CRIU image directory, whole or not at all:\n"
 	"    freeze PID | vmalist | memread | imgwrite DIR\n"
 	"\n"
-	"      --force       replace the images that DIR holds\n" COMMON_HELP
+	"      --parent PATH   the round that this one builds on, relative to "
+	"DIR: ../1\n"
+	"      --index         all but the pages: enough to build on, not to "
+	"restore\n"
+	"      --force         replace the images that DIR holds\n" COMMON_HELP
 	"\n"
 	"Exit status: 0 done; 1 the target went away while it was copied; 2 "
 	"bad or\n"
@@ -32,10 +37,12 @@ static const struct tool tool = {
 	"Unless it is 0,\n"
 	"DIR is as it was.\n"};
 
-enum { OPTION_FORCE = OPTION_OWN };
+enum { OPTION_FORCE = OPTION_OWN, OPTION_PARENT, OPTION_INDEX };
 
 struct options {
 	bool force;
+	bool index;
+	const char *parent;
 	const char *path;
 };
 
@@ -43,6 +50,8 @@ static struct options parse_options(int argc, char **argv)
 {
 	static const struct option table[] = {
 		{"force", no_argument, NULL, OPTION_FORCE},
+		{"parent", required_argument, NULL, OPTION_PARENT},
+		{"index", no_argument, NULL, OPTION_INDEX},
 		COMMON_OPTIONS,
 		{0},
 	};
@@ -53,6 +62,10 @@ static struct options parse_options(int argc, char **argv)
 	       0) {
 		if (option == OPTION_FORCE)
 			options.force = true;
+		else if (option == OPTION_PARENT)
+			options.parent = optarg;
+		else if (option == OPTION_INDEX)
+			options.index = true;
 		else
 			option_common(&tool, option);
 	}
@@ -176,6 +189,8 @@ static void note_release(struct imgwrite *self)
 	self->released = true;
 	self->uptime_us = release->uptime_us;
 	self->stopped_ns = release->stopped_ns;
+	self->tasks.clk_tck = release->clk_tck;
+	parent_check(&self->tasks.parent, self->stage.in.hello, release);
 }
 
 /* Not in a consistent copy, whose target may be the terminal, and is stopped.
@@ -256,6 +271,23 @@ static int write_inventory(struct imgwrite *self)
 			  : inventory_write(dir.fd, self->uptime_us);
 }
 
+/* As CRIU's --prev-images-dir. */
+static int link_parent(const struct parent *parent)
+{
+	return parent->needed ? symlinkat(parent->path, dir.fd, "parent") : 0;
+}
+
+/* By this file imgread, and people, tell it from a whole one. */
+static int mark_index(const struct options *options)
+{
+	static const char text[] = "No page is here: imgwrite --index has made "
+				   "this directory.\n";
+	struct buf out = {(char *)text, sizeof(text) - 1, 0};
+
+	return options->index ? img_write_file(dir.fd, "pagepipe.index", &out)
+			      : 0;
+}
+
 static void write_summary(struct imgwrite *self)
 {
 	const struct tally *tally = &self->stage.in.tally;
@@ -272,7 +304,9 @@ static void write_summary(struct imgwrite *self)
 	};
 
 	if (fsync(self->head_fd) < 0 || close(self->head_fd) < 0 ||
-	    stats_write(dir.fd, &stats) < 0 || write_inventory(self) < 0)
+	    link_parent(&self->tasks.parent) < 0 ||
+	    mark_index(&self->options) < 0 || stats_write(dir.fd, &stats) < 0 ||
+	    write_inventory(self) < 0)
 		failed(self);
 }
 
@@ -314,6 +348,9 @@ int main(int argc, char **argv)
 	self.tasks.dir = dir.fd;
 	self.tasks.others = &self.others;
 	self.others.dir = dir.fd;
+	self.tasks.index = self.options.index;
+	if (self.options.parent)
+		parent_open(&self.tasks.parent, &dir, self.options.parent);
 	open_head(&self);
 	self.began_ns = clock_ns();
 	while (stage_next(&self.stage, &frame))

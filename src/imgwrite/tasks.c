@@ -22,7 +22,12 @@ static void refuse_twins(const struct tasks *tasks,
 
 void tasks_add(struct tasks *tasks, const Pagestream__Task *task)
 {
-	struct task_image new = {.pid = task->pid, .ns_pid = task->ns_pid};
+	struct task_image new = {
+		.pid = task->pid,
+		.ns_pid = task->ns_pid,
+		.start_time = task->start_time,
+		.start_stack = task->start_stack,
+	};
 
 	refuse_twins(tasks, &new);
 	if (tasks->nr == tasks->room) {
@@ -49,6 +54,7 @@ static void close_image(struct tasks *tasks)
 	tasks->all[tasks->opened - 1].nr_pages = tasks->img.nr_present;
 	tasks->nr_written += tasks->img.nr_present;
 	pagemap_img_release(&tasks->img);
+	parent_next_task(&tasks->parent);
 }
 
 /* The files of this task and of all before it, which had no pages. */
@@ -77,9 +83,28 @@ static void copy_body(struct tasks *tasks, struct stage *stage, uint64_t size)
 		uint32_t piece = size < PIECE ? (uint32_t)size : PIECE;
 
 		stage_body(stage, tasks->data, piece);
-		wrote(pagemap_img_data(&tasks->img, tasks->data, piece));
+		if (tasks->index)
+			wrote(pagemap_img_hole(&tasks->img, piece));
+		else
+			wrote(pagemap_img_data(&tasks->img, tasks->data,
+					       piece));
 		size -= piece;
 	}
+}
+
+static void hold(struct tasks *tasks, uint32_t subject, uint32_t page_size,
+		 const struct run *run)
+{
+	const struct task_image *image = &tasks->all[subject];
+	struct parent_task task = {
+		.ns_pid = image->ns_pid,
+		.start_time = image->start_time,
+		.start_stack = image->start_stack,
+		.clk_tck = tasks->clk_tck,
+		.page_size = page_size,
+	};
+
+	parent_hold(&tasks->parent, &task, run);
 }
 
 void tasks_write(struct tasks *tasks, struct stage *stage, uint32_t subject)
@@ -93,8 +118,7 @@ void tasks_write(struct tasks *tasks, struct stage *stage, uint32_t subject)
 		uint64_t size = (uint64_t)run->nr_pages * page_size;
 
 		if (run->flags & RUN_PARENT)
-			die(EXIT_INPUT, "this stream builds on an earlier "
-					"one, which this version cannot");
+			hold(tasks, subject, page_size, run);
 		wrote(pagemap_img_add(&tasks->img, run));
 		if (run->flags & RUN_PRESENT)
 			bytes += size;

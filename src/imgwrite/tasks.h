@@ -6,15 +6,15 @@
 #ifndef IMGWRITE_TASKS_H
 #define IMGWRITE_TASKS_H
 
-#include "image/pagemap_img.h"
-#include "image/summary_img.h"
 #include "imgwrite/others.h"
-#include "stage/stage.h"
+#include "imgwrite/parent.h"
 
 struct task_image {
 	uint32_t pid;      /* as freeze saw it */
 	uint32_t ns_pid;   /* names the files */
 	uint32_t pages_id; /* the N of its pages-N.img */
+	uint64_t start_time;
+	uint64_t start_stack;
 	uint64_t nr_pages; /* written */
 };
 
@@ -26,6 +26,9 @@ struct tasks {
 	uint32_t room;
 	uint32_t opened; /* tasks whose files exist; the last one is open */
 	struct pagemap_img img;
+	struct parent parent;
+	uint32_t clk_tck;
+	bool index;          /* holes for the pages' bytes */
 	uint64_t nr_written; /* pages */
 	char *data;
 };

@@ -130,6 +130,16 @@ static size_t gather(const struct copy *copy, struct cursor cursor,
 	return nr;
 }
 
+/* The next round is to ask for it again. */
+static void note_skipped(const struct copy *copy, struct source *source,
+			 struct run run)
+{
+	run.flags = RUN_PRESENT;
+	if (copy->tracked &&
+	    runlist_append(&source->skipped.report, &run, copy->page_size) < 0)
+		die(EXIT_SYSTEM, "no memory");
+}
+
 static void skip(struct copy *copy, struct source *source,
 		 struct cursor *cursor, uint32_t pages, enum run_skip why)
 {
@@ -143,6 +153,8 @@ static void skip(struct copy *copy, struct source *source,
 	run.nr_pages = pages;
 	run.flags = RUN_SKIP_FLAGS(why);
 	put_run(copy, &run);
+	if (why != SKIP_GONE)
+		note_skipped(copy, source, run);
 	advance(cursor, pages);
 }
 

@@ -20,7 +20,8 @@
 struct copy {
 	struct stage *stage;
 	bool digest;
-	bool strict; /* a consistent copy: a skip is fatal */
+	bool strict;  /* a consistent copy: a skip is fatal */
+	bool tracked; /* a later round may build on this one */
 	void (*beat)(void *);
 	void *beat_of;
 

@@ -2,7 +2,9 @@
 /*
  * memread: reads the pages that a listing asks for; memread(1).
  */
+#include "memread/confirm.h"
 #include "memread/copy.h"
+#include "memread/totals.h"
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -11,6 +13,7 @@
 #include "stage/progress.h"
 #include "stage/releaser.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,19 +29,21 @@ static const struct tool tool = {
 	"\n"
 	"      --method METHOD   auto, readv (process_vm_readv) or mem "
 	"(/proc/PID/mem)\n"
-	"      --no-digest       leave out the digest of the pages\n" COMMON_HELP
-	"\n"
+	"      --no-digest       leave out the digest of the pages\n"
+	"      --totals FD       write the totals to a descriptor, as one line "
+	"of JSON\n" COMMON_HELP "\n"
 	"Exit status: 0 done; 1 the target is gone, or a stopped one could not "
 	"be read\n"
 	"whole; 2 bad or incomplete input; 3 the reader went away; 100 called "
 	"wrongly;\n"
 	"111 the system refused.\n"};
 
-enum { OPTION_METHOD = OPTION_OWN, OPTION_NO_DIGEST };
+enum { OPTION_METHOD = OPTION_OWN, OPTION_NO_DIGEST, OPTION_TOTALS };
 
 struct options {
 	enum mem_method method;
 	bool digest;
+	int totals; /* descriptor; -1: none */
 };
 
 static enum mem_method parse_method(void)
@@ -52,15 +57,32 @@ static enum mem_method parse_method(void)
 	option_misused(&tool, "--method takes auto, readv or mem");
 }
 
+static int parse_totals(void)
+{
+	uint64_t fd;
+
+	if (num_parse(optarg, &fd) < 0 || fd < 2 || fd > INT32_MAX)
+		option_misused(&tool, "--totals takes the number of a "
+				      "descriptor, 2 or more");
+	if (fcntl((int)fd, F_GETFD) < 0)
+		option_misused(&tool, "--totals: that descriptor is closed");
+	return (int)fd;
+}
+
 static struct options parse_options(int argc, char **argv)
 {
 	static const struct option table[] = {
 		{"method", required_argument, NULL, OPTION_METHOD},
 		{"no-digest", no_argument, NULL, OPTION_NO_DIGEST},
+		{"totals", required_argument, NULL, OPTION_TOTALS},
 		COMMON_OPTIONS,
 		{0},
 	};
-	struct options options = {.method = MEM_AUTO, .digest = true};
+	struct options options = {
+		.method = MEM_AUTO,
+		.digest = true,
+		.totals = -1,
+	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, COMMON_SHORT, table, NULL)) >=
@@ -69,6 +91,8 @@ static struct options parse_options(int argc, char **argv)
 			options.method = parse_method();
 		else if (option == OPTION_NO_DIGEST)
 			options.digest = false;
+		else if (option == OPTION_TOTALS)
+			options.totals = parse_totals();
 		else
 			option_common(&tool, option);
 	}
@@ -83,10 +107,12 @@ struct memread {
 	struct releaser releaser;
 	struct sources sources;
 	struct copy copy;
+	struct confirm confirm;
 	struct progress progress;
 	Pagestream__Release *release; /* a consistent copy's */
 	bool released;                /* there was a RELEASE or THAWED */
 	bool consistent;
+	struct totals totals;
 	uint64_t began_ns;
 };
 
@@ -147,12 +173,26 @@ static void pass_thawed(struct memread *self, const struct frame *frame)
 	stage_pass(&self->stage, frame);
 }
 
+static void note_round(struct totals *totals,
+		       const Pagestream__Release *release)
+{
+	totals->tracking = release->tracking;
+	totals->generation = release->generation;
+	totals->base_generation = release->base_generation;
+}
+
 static void begin_reading(struct memread *self, const struct frame *frame)
 {
+	const Pagestream__Release *message =
+		(Pagestream__Release *)self->stage.in.message;
+
+	note_round(&self->totals, message);
 	if (frame->kind == KIND_RELEASE)
 		release(self, frame);
 	else
 		pass_thawed(self, frame);
+	confirm_begin(&self->confirm, self->stage.in.hello, message);
+	self->copy.tracked = self->confirm.tracker >= 0;
 	self->released = true;
 	self->began_ns = clock_ns();
 	sources_mind_userfaultfd(&self->sources);
@@ -234,6 +274,23 @@ static void fill_gone(const struct memread *self, Pagestream__End *end)
 	}
 }
 
+/* Before END: who is promised the totals has them when the copy is whole. */
+static void write_totals(struct memread *self, const Pagestream__End *end)
+{
+	struct totals *totals = &self->totals;
+
+	totals->fd = self->options.totals;
+	if (totals->fd < 0)
+		return;
+	totals->consistent = self->consistent;
+	totals->page_size = self->copy.page_size;
+	totals->tasks = self->sources.nr;
+	totals->stopped_ns = self->releaser.stopped_ns;
+	totals->read_ns = clock_ns() - self->began_ns;
+	if (totals_write(totals, &self->stage.out.tally, end) < 0)
+		die_errno(EXIT_SYSTEM, "cannot write the totals");
+}
+
 static void tell(const struct memread *self)
 {
 	const struct tally *tally = &self->stage.out.tally;
@@ -258,6 +315,7 @@ static int finish(struct memread *self)
 	if (!self->released)
 		stage_misplaced("no vmalist to the left of memread");
 	release_late(self);
+	confirm_end(&self->confirm, &self->sources);
 	end.gone = calloc(self->sources.nr + 1, sizeof(*end.gone));
 	if (!end.gone)
 		die(EXIT_SYSTEM, "no memory");
@@ -265,6 +323,7 @@ static int finish(struct memread *self)
 	end.n_async_io = before->n_async_io;
 	end.async_io = before->async_io;
 	progress_end(&self->progress, self->stage.out.tally.present);
+	write_totals(self, &end);
 	stage_end(&self->stage, &end);
 	tell(self);
 	if (end.outcome == PAGESTREAM__OUTCOME__WHOLE)
@@ -275,7 +334,10 @@ static int finish(struct memread *self)
 
 int main(int argc, char **argv)
 {
-	static struct memread self = {.releaser.lease = -1};
+	static struct memread self = {
+		.releaser.lease = -1,
+		.confirm.tracker = -1,
+	};
 	struct frame frame;
 
 	self.options = parse_options(argc, argv);

@@ -71,6 +71,8 @@ void sources_add(struct sources *sources, const Pagestream__Task *task,
 		.named = task->named,
 		.mem.fd = -1,
 		.mem.method = method,
+		.skipped.key = {(pid_t)task->pid, task->start_time,
+				task->start_stack},
 	};
 	open_source(source, task);
 	source->mem.method = method;

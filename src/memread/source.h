@@ -9,6 +9,7 @@
 
 #include "proc/mem.h"
 #include "proc/pagescan.h"
+#include "proc/tracker.h"
 #include "stage/stage.h"
 
 struct source {
@@ -18,6 +19,8 @@ struct source {
 	bool gone;
 	struct mem mem;
 	struct pagescan *scan;
+	/* for the record of rounds: pages that nobody has */
+	struct tracker_task skipped;
 };
 
 struct sources {

@@ -224,6 +224,11 @@ static void release(struct keeper *keeper, int peer)
 		answer(peer, LEASE_NO, 0);
 		return;
 	}
+	if (whole && keeper->leave_stopped &&
+	    seize_leave_stopped(&keeper->seize) < 0) {
+		whole = false;
+		finish(keeper, KEEPER_NOT_SIGNALLED);
+	}
 	keeper_thaw(keeper);
 	answer(peer, whole ? LEASE_YES : LEASE_NO, keeper->stopped_ns);
 	finish(keeper, whole ? KEEPER_RELEASED : KEEPER_TARGET_ENDED);

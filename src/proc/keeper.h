@@ -21,16 +21,17 @@
 
 enum keeper_end {
 	KEEPER_GOES_ON,
-	KEEPER_RELEASED,     /* THAW came and was answered */
-	KEEPER_NO_LEASE,     /* nobody to release, within wait_ns */
-	KEEPER_LEASE_LOST,   /* the releaser went away */
-	KEEPER_NOT_STOPPED,  /* see result; nothing is stopped */
-	KEEPER_STALLED,      /* no beat within stall_ns */
-	KEEPER_TOO_LONG,     /* max_stop_ns */
-	KEEPER_SIGNALLED,    /* signal_number */
-	KEEPER_READER_GONE,  /* nobody reads our output */
-	KEEPER_TARGET_ENDED, /* killed while stopped */
-	KEEPER_ERROR,        /* errno */
+	KEEPER_RELEASED,      /* THAW came and was answered */
+	KEEPER_NO_LEASE,      /* nobody to release, within wait_ns */
+	KEEPER_LEASE_LOST,    /* the releaser went away */
+	KEEPER_NOT_STOPPED,   /* see result; nothing is stopped */
+	KEEPER_STALLED,       /* no beat within stall_ns */
+	KEEPER_TOO_LONG,      /* max_stop_ns */
+	KEEPER_SIGNALLED,     /* signal_number */
+	KEEPER_READER_GONE,   /* nobody reads our output */
+	KEEPER_TARGET_ENDED,  /* killed while stopped */
+	KEEPER_NOT_SIGNALLED, /* could not be left stopped */
+	KEEPER_ERROR,         /* errno */
 };
 
 #define KEEPER_PEERS 8
@@ -42,6 +43,7 @@ struct keeper {
 	uint64_t stall_ns;    /* between beats; 0: none expected */
 	uint64_t max_stop_ns; /* 0: no bound */
 	bool hold;            /* until THAW; or as the lease asks */
+	bool leave_stopped;   /* by SIGSTOP, but only after a THAW */
 	int out;              /* -1 when closed */
 	/* refills pending when that is out; false: it was all, close out */
 	bool (*more)(struct keeper *);

@@ -52,6 +52,9 @@ socklen_t lease_address(const char *name, struct sockaddr_un *address);
  */
 int lease_take(const char *name, enum lease_stop stop);
 
+/* To ask lease_is_stopped() alone: a descriptor, or -1. */
+int lease_watch(const char *name);
+
 /* 0 once the target runs; -1 with ECONNRESET when the keeper had let it run
  * before. */
 int lease_thaw(int lease, uint64_t *stopped_ns);

@@ -38,6 +38,7 @@ struct pm_scan {
 #define PM_PRESENT (1 << 3)
 #define PM_SWAPPED (1 << 4)
 #define PM_ZERO    (1 << 5)
+#define PM_DIRTY   (1 << 7) /* soft-dirty */
 #define PM_GUARD   (1 << 8) /* Linux 6.15 */
 
 /* An entry of /proc/PID/pagemap. */
@@ -45,6 +46,7 @@ struct pm_scan {
 #define ENTRY_SWAPPED (UINT64_C(1) << 62)
 #define ENTRY_FILE    (UINT64_C(1) << 61)
 #define ENTRY_GUARD   (UINT64_C(1) << 58) /* Linux 6.15 */
+#define ENTRY_DIRTY   (UINT64_C(1) << 55) /* soft-dirty */
 #define ENTRY_PFN     ((UINT64_C(1) << 55) - 1)
 
 #define BUFFER_SIZE (32u << 10)
@@ -57,6 +59,7 @@ struct pagescan {
 	int fd;
 	enum pagescan_method method;
 	uint32_t page_size;
+	bool splits;       /* tells pages that were written from others */
 	uint64_t guard;    /* PM_GUARD where the kernel knows it */
 	uint64_t zero_pfn; /* 0: not known, or hidden from us */
 	enum vma_kind kind;
@@ -160,6 +163,11 @@ void pagescan_tick(struct pagescan *scan, void (*tick)(void *), void *of)
 	scan->tick_of = of;
 }
 
+void pagescan_split(struct pagescan *scan)
+{
+	scan->splits = true;
+}
+
 void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,
 		    vaddr_t end)
 {
@@ -172,14 +180,14 @@ void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,
 
 /* A run from start, no longer than its count can say. */
 static struct run run_of(const struct pagescan *scan, vaddr_t start,
-			 vaddr_t end)
+			 vaddr_t end, bool is_clean)
 {
 	uint64_t pages = (end - start) / scan->page_size;
 
 	return (struct run){
 		.vaddr = start,
 		.nr_pages = pages > UINT32_MAX ? UINT32_MAX : (uint32_t)pages,
-		.flags = RUN_PRESENT,
+		.flags = is_clean ? RUN_PARENT : RUN_PRESENT,
 	};
 }
 
@@ -210,7 +218,8 @@ static int fill_regions(struct pagescan *scan)
 		.category_inverted = unwanted,
 		.category_mask = unwanted,
 		.category_anyof_mask = PM_PRESENT | PM_SWAPPED,
-		.return_mask = PM_PRESENT | PM_SWAPPED,
+		.return_mask =
+			PM_PRESENT | PM_SWAPPED | (scan->splits ? PM_DIRTY : 0),
 	};
 	int nr;
 
@@ -237,7 +246,8 @@ static int next_region(struct pagescan *scan, struct run *run)
 			return 0;
 	}
 	region = &scan->regions[scan->taken];
-	*run = run_of(scan, region->start, region->end);
+	*run = run_of(scan, region->start, region->end,
+		      scan->splits && !(region->categories & PM_DIRTY));
 	region->start = run_end(run, scan->page_size);
 	if (region->start == region->end)
 		scan->taken++;
@@ -252,6 +262,11 @@ static bool entry_is_wanted(const struct pagescan *scan, uint64_t entry)
 		return false;
 	return !(entry & ENTRY_PRESENT) || !scan->zero_pfn ||
 	       (entry & ENTRY_PFN) != scan->zero_pfn;
+}
+
+static bool entry_is_clean(const struct pagescan *scan, uint64_t entry)
+{
+	return scan->splits && !(entry & ENTRY_DIRTY);
 }
 
 static int fill_entries(struct pagescan *scan)
@@ -278,6 +293,7 @@ static int fill_entries(struct pagescan *scan)
 static int next_entries(struct pagescan *scan, struct run *run)
 {
 	size_t first;
+	bool is_clean;
 
 	do {
 		if (scan->taken == scan->filled) {
@@ -291,11 +307,14 @@ static int next_entries(struct pagescan *scan, struct run *run)
 			scan->taken++;
 	} while (scan->taken == scan->filled);
 	first = scan->taken;
+	is_clean = entry_is_clean(scan, scan->entries[first]);
 	while (scan->taken < scan->filled &&
-	       entry_is_wanted(scan, scan->entries[scan->taken]))
+	       entry_is_wanted(scan, scan->entries[scan->taken]) &&
+	       entry_is_clean(scan, scan->entries[scan->taken]) == is_clean)
 		scan->taken++;
 	*run = run_of(scan, scan->buffer_at + first * scan->page_size,
-		      scan->buffer_at + scan->taken * scan->page_size);
+		      scan->buffer_at + scan->taken * scan->page_size,
+		      is_clean);
 	return 1;
 }
 
@@ -304,7 +323,7 @@ int pagescan_next(struct pagescan *scan, struct run *run)
 	if (scan->kind == VMA_VDSO) {
 		if (scan->at >= scan->end)
 			return 0;
-		*run = run_of(scan, scan->at, scan->end);
+		*run = run_of(scan, scan->at, scan->end, false);
 		scan->at = run_end(run, scan->page_size);
 		return 1;
 	}

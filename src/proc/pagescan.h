@@ -38,12 +38,18 @@ enum pagescan_method pagescan_method(const struct pagescan *scan);
 /* A function to call now and then during a long search for the next page. */
 void pagescan_tick(struct pagescan *scan, void (*tick)(void *), void *of);
 
+/*
+ * From now on pages that were not written since their soft-dirty bits were
+ * cleared come as RUN_PARENT.
+ */
+void pagescan_split(struct pagescan *scan);
+
 /* Starts on the pages from start to end, of a mapping of this kind. */
 void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,
 		    vaddr_t end);
 
 /*
- * The next run of pages, as RUN_PRESENT, ascending: 1; none left: 0; -1 with
+ * The next run of pages, RUN_PRESENT, ascending: 1; none left: 0; -1 with
  * errno (ESRCH: the process is gone).
  */
 int pagescan_next(struct pagescan *scan, struct run *run);

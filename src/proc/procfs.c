@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-int procfs_open(pid_t pid, pid_t tid, const char *name)
+int procfs_open_as(pid_t pid, pid_t tid, const char *name, int flags)
 {
 	char path[96];
 
@@ -16,25 +16,35 @@ int procfs_open(pid_t pid, pid_t tid, const char *name)
 			 name);
 	else
 		snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return open(path, flags | O_CLOEXEC);
+}
+
+int procfs_open(pid_t pid, pid_t tid, const char *name)
+{
+	return procfs_open_as(pid, tid, name, O_RDONLY);
+}
+
+int procfs_read_more(int fd, struct buf *out)
+{
+	ssize_t n;
+
+	if (buf_reserve(out, 4096 + 1) < 0)
+		return -1;
+	n = read(fd, out->data + out->size, out->room - out->size - 1);
+	if (n < 0)
+		return -1;
+	out->size += (size_t)n;
+	out->data[out->size] = 0;
+	return n > 0;
 }
 
 int procfs_read_all(int fd, struct buf *out)
 {
-	for (;;) {
-		ssize_t n;
+	int result;
 
-		if (buf_reserve(out, 4096 + 1) < 0)
-			return -1;
-		n = read(fd, out->data + out->size, out->room - out->size - 1);
-		if (n < 0)
-			return -1;
-		out->size += (size_t)n;
-		if (n == 0)
-			break;
-	}
-	out->data[out->size] = 0;
-	return 0;
+	while ((result = procfs_read_more(fd, out)) > 0)
+		;
+	return result;
 }
 
 int procfs_read(pid_t pid, pid_t tid, const char *name, struct buf *out)

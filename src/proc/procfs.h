@@ -12,6 +12,10 @@
 #include <sys/types.h>
 
 int procfs_open(pid_t pid, pid_t tid, const char *name);
+/* With the flags of open(2), to write. */
+int procfs_open_as(pid_t pid, pid_t tid, const char *name, int flags);
+/* Appends a piece of it: 1; 0 at its end.  What follows appends the rest. */
+int procfs_read_more(int fd, struct buf *out);
 /* Appends the whole file, and a NUL byte that size does not count. */
 int procfs_read_all(int fd, struct buf *out);
 int procfs_read(pid_t pid, pid_t tid, const char *name, struct buf *out);

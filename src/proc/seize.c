@@ -228,6 +228,23 @@ void seize_resume(struct seize *seize)
 	}
 }
 
+/* A pid cannot be used again while its threads are held. */
+static int signal_all(const struct seize *seize, int number)
+{
+	for (size_t i = 0; i < seize->nr_tasks; i++)
+		if (seize_living(&seize->tasks[i]) &&
+		    kill(seize->tasks[i].pid, number) < 0)
+			return -1;
+	return 0;
+}
+
+int seize_leave_stopped(const struct seize *seize)
+{
+	if (signal_all(seize, 0) < 0) /* may we?  All, or none */
+		return -1;
+	return signal_all(seize, SIGSTOP);
+}
+
 void seize_catch(struct seize *seize)
 {
 	for (size_t i = 0; i < seize->nr_tasks; i++) {

@@ -91,6 +91,14 @@ void seize_catch(struct seize *seize);
 /* Lets every stopped thread run, detached; it is still known. */
 void seize_resume(struct seize *seize);
 
+/*
+ * Has the processes stay stopped after seize_resume(), by SIGSTOP.  A thread
+ * that is let run meets the signal before its first instruction: the kernel
+ * looks for signals at the end of each trap.  -1 when one may not be signalled;
+ * then none was.
+ */
+int seize_leave_stopped(const struct seize *seize);
+
 /* Notes threads that ended while they were stopped (SIGKILL); how many. */
 int seize_bury(struct seize *seize);
 

@@ -171,6 +171,33 @@ int task_children(pid_t pid, pid_t tid, struct buf *out)
 	return result;
 }
 
+static int add_children(pid_t pid, struct buf *out)
+{
+	struct buf threads = {0};
+	int result = task_threads(pid, &threads);
+
+	for (size_t i = 0; result == 0 && i < threads.size / sizeof(pid_t); i++)
+		if (task_children(pid, ((pid_t *)threads.data)[i], out) < 0 &&
+		    errno == ENOMEM)
+			result = -1;
+	buf_release(&threads);
+	return result;
+}
+
+int task_tree(pid_t pid, struct buf *out)
+{
+	size_t at = out->size;
+
+	if (buf_append(out, &pid, sizeof(pid)) < 0)
+		return -1;
+	for (; at < out->size; at += sizeof(pid)) {
+		memcpy(&pid, out->data + at, sizeof(pid));
+		if (add_children(pid, out) < 0 && errno == ENOMEM)
+			return -1;
+	}
+	return 0;
+}
+
 int task_has_descriptor(pid_t pid, pid_t tid, const char *link)
 {
 	char target[64];

@@ -42,6 +42,9 @@ int task_status(pid_t pid, pid_t tid, struct task_status *status);
 int task_threads(pid_t pid, struct buf *out);
 int task_children(pid_t pid, pid_t tid, struct buf *out);
 
+/* pid, and all descendants of all its threads; those that can be seen. */
+int task_tree(pid_t pid, struct buf *out);
+
 /*
  * Has it a descriptor whose link in /proc/PID/fd reads so, such as
  * "anon_inode:[io_uring]"?  Through a living thread; 1, 0, or -1 with errno.

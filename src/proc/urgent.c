@@ -3,9 +3,9 @@
 
 #include <sched.h>
 
-void urgent_begin(void)
+void urgent_begin(enum urgency urgency)
 {
-	struct sched_param high = {.sched_priority = 10};
+	struct sched_param high = {.sched_priority = (int)urgency};
 
 	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &high);
 }

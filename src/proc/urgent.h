@@ -8,7 +8,16 @@
 #ifndef PROC_URGENT_H
 #define PROC_URGENT_H
 
-void urgent_begin(void);
+/*
+ * The keeper goes before those who work: on a machine with one CPU it could
+ * not show that it is alive, while they scan.
+ */
+enum urgency {
+	URGENT_WORK = 10, /* sched_setscheduler(2): 1 to 99 */
+	URGENT_KEEPER = 11,
+};
+
+void urgent_begin(enum urgency urgency);
 void urgent_end(void);
 
 #endif

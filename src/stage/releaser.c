@@ -47,7 +47,7 @@ void releaser_greet(struct releaser *releaser, struct stage *stage)
 				"any more");
 	die_closes(releaser->lease);
 	if (hello->hold)
-		urgent_begin();
+		urgent_begin(URGENT_WORK);
 }
 
 void releaser_thaw(struct releaser *releaser, struct stage *stage,

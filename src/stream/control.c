@@ -22,7 +22,7 @@ static bool id_is_valid(const ProtobufCBinaryData *id)
 }
 
 /* A name of the abstract namespace that fits into a sockaddr_un. */
-static bool keeper_is_valid(const char *name)
+static bool socket_is_valid(const char *name)
 {
 	size_t size = strlen(name);
 
@@ -30,6 +30,14 @@ static bool keeper_is_valid(const char *name)
 		if (*c < '!' || *c > '~')
 			return false;
 	return size < 100;
+}
+
+static bool pids_are_valid(const uint32_t *pids, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (!pids[i] || pids[i] > INT32_MAX)
+			return false;
+	return true;
 }
 
 static bool hello_is_valid(const Pagestream__Hello *hello)
@@ -41,7 +49,9 @@ static bool hello_is_valid(const Pagestream__Hello *hello)
 	       hello->machine.len <= 256 && hello->host.len <= 256 &&
 	       hello->writer.len <= 256 && hello->mode >= 0 &&
 	       hello->mode <= PAGESTREAM__MODE__CONSISTENT &&
-	       keeper_is_valid(hello->keeper);
+	       socket_is_valid(hello->keeper) &&
+	       socket_is_valid(hello->tracker) &&
+	       pids_are_valid(hello->named, hello->n_named);
 }
 
 static bool task_is_valid(const Pagestream__Task *task)
@@ -58,7 +68,10 @@ static bool task_is_valid(const Pagestream__Task *task)
 static bool release_is_valid(const Pagestream__Release *release)
 {
 	return release->clk_tck && release->clk_tck <= 1000000 &&
-	       (!release->tracker.len || id_is_valid(&release->tracker));
+	       (!release->tracker.len || id_is_valid(&release->tracker)) &&
+	       (release->tracker.len || !release->generation) &&
+	       (!release->base_generation ||
+		release->base_generation < release->generation);
 }
 
 static bool vmas_are_valid(const Pagestream__Vmas *vmas)

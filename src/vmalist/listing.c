@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "vmalist/listing.h"
 
-#include "base/clock.h"
-#include "base/num.h"
 #include "base/own.h"
 #include "proc/maps.h"
 #include "proc/task.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define VMAS_BYTES (64 << 10) /* of names and fields in one VMAS frame */
 #define VMAS_MAX   1024
-#define ALIVE_NS   (50 * MS_NS)
-#define RUNS_CHUNK 1024 /* runs in one frame */
 
 static _Noreturn void no_memory(void)
 {
@@ -72,6 +66,8 @@ void listing_add(struct listing *listing, const Pagestream__Task *message,
 		.pid = (pid_t)message->pid,
 		.living_tid = (pid_t)message->living_tid,
 		.named = message->named,
+		.key = {(pid_t)message->pid, message->start_time,
+			message->start_stack},
 	};
 	task->scan = pagescan_open(task->pid, task->living_tid, method);
 	for (int tries = 0; tries < TASK_TRIES && !task->scan; tries++)
@@ -106,13 +102,13 @@ enum _Pagestream__Scan listing_method(const struct listing *listing)
 	return PAGESTREAM__SCAN__SCAN_NONE;
 }
 
-static const char *text_of(const struct listing_task *task)
+const char *listing_text(const struct listing_task *task)
 {
 	return task->maps.size ? task->maps.data : "";
 }
 
-static bool next_vma(const struct listing_task *task, const char **at,
-		     struct vma *vma)
+bool listing_next_vma(const struct listing_task *task, const char **at,
+		      struct vma *vma)
 {
 	int result = maps_next(at, vma);
 
@@ -125,7 +121,7 @@ static bool next_vma(const struct listing_task *task, const char **at,
 /* io_uring and libaio rings show in maps; an io_uring need not be mapped. */
 static bool has_ring(const struct listing_task *task)
 {
-	const char *text = text_of(task);
+	const char *text = listing_text(task);
 
 	return strstr(text, " /[aio]") ||
 	       strstr(text, " anon_inode:[io_uring]") ||
@@ -185,10 +181,10 @@ static void write_vmas_of(const struct listing *listing, uint32_t subject,
 			  struct vmas_frame *out, struct stage *stage)
 {
 	const struct listing_task *task = &listing->tasks[subject];
-	const char *at = text_of(task);
+	const char *at = listing_text(task);
 	struct vma vma;
 
-	while (next_vma(task, &at, &vma)) {
+	while (listing_next_vma(task, &at, &vma)) {
 		add_vma(out, &vma);
 		if (out->nr == VMAS_MAX || out->bytes > VMAS_BYTES)
 			flush_vmas(out, stage, subject);
@@ -204,135 +200,4 @@ void listing_write_vmas(struct listing *listing, struct stage *stage)
 		no_memory();
 	for (uint32_t i = 0; i < listing->nr_tasks; i++)
 		write_vmas_of(listing, i, out, stage);
-}
-
-/* One RUNS frame in the making. */
-struct runs_frame {
-	struct run runs[RUNS_CHUNK];
-	uint32_t nr;
-};
-
-static void flush_runs(struct runs_frame *out, struct stage *stage,
-		       uint32_t subject)
-{
-	if (out->nr)
-		stage_runs(stage, subject, out->runs, out->nr);
-	out->nr = 0;
-}
-
-static void add_run(struct runs_frame *out, struct stage *stage,
-		    uint32_t subject, const struct run *run)
-{
-	uint32_t page_size = stage->in.hello->page_size;
-
-	if (out->nr && run_join(&out->runs[out->nr - 1], run, page_size))
-		return;
-	if (out->nr == RUNS_CHUNK)
-		flush_runs(out, stage, subject);
-	out->runs[out->nr++] = *run;
-}
-
-/*
- * A search through a large hole writes nothing for long; who waits for it
- * must not take that for a stall.
- */
-static void tick(void *of)
-{
-	struct listing *listing = of;
-	uint64_t now = clock_ns();
-
-	if (now < listing->alive_ns + ALIVE_NS)
-		return;
-	listing->alive_ns = now;
-	stage_alive(listing->stage);
-}
-
-static int scan_vma(struct listing_task *task, const struct vma *vma,
-		    struct runs_frame *out, struct stage *stage,
-		    uint32_t subject)
-{
-	struct run run;
-	int result;
-
-	pagescan_begin(task->scan, vma_kind(vma), vma->start, vma->end);
-	while ((result = pagescan_next(task->scan, &run)) > 0)
-		add_run(out, stage, subject, &run);
-	return result;
-}
-
-static void note_gone(struct listing *listing, uint32_t subject)
-{
-	listing->gone[listing->nr_gone++] = subject;
-	if (listing->tasks[subject].named)
-		listing->named_gone = true;
-}
-
-/* What is left out, by kind; the user learns of it with -v. */
-struct left_out {
-	uint32_t mappings[VMA_KINDS];
-	uint64_t bytes[VMA_KINDS];
-};
-
-static void leave_out(struct left_out *left, const struct vma *vma)
-{
-	left->mappings[vma_kind(vma)]++;
-	left->bytes[vma_kind(vma)] += vma->end - vma->start;
-}
-
-/* In a consistent copy the target may be the terminal, and is stopped. */
-static void tell_left_out(const struct listing *listing,
-			  const struct listing_task *task,
-			  const struct left_out *left)
-{
-	for (int kind = 0; kind < VMA_KINDS && !listing->consistent; kind++)
-		if (left->mappings[kind])
-			detail("pid %d: left out: %" PRIu32
-			       " %s mappings, %s%s",
-			       task->pid, left->mappings[kind],
-			       vma_kind_name((enum vma_kind)kind),
-			       num_bytes(left->bytes[kind]).text,
-			       kind == VMA_SHARED_MEMORY
-				       ? " (criu dump copies them itself)"
-				       : "");
-}
-
-static void write_runs_of(struct listing *listing, uint32_t subject,
-			  struct runs_frame *out, struct stage *stage)
-{
-	struct listing_task *task = &listing->tasks[subject];
-	const char *at = text_of(task);
-	struct left_out left = {0};
-	struct vma vma;
-	int result = 0;
-
-	if (!task->scan) {
-		note_gone(listing, subject);
-		return;
-	}
-	pagescan_tick(task->scan, tick, listing);
-	while (result == 0 && next_vma(task, &at, &vma)) {
-		if (vma_is_wanted(&vma))
-			result = scan_vma(task, &vma, out, stage, subject);
-		else
-			leave_out(&left, &vma);
-	}
-	flush_runs(out, stage, subject);
-	if (result < 0 && errno == ESRCH)
-		note_gone(listing, subject);
-	else if (result < 0)
-		die_errno(EXIT_SYSTEM, "pid %d: cannot read its pagemap",
-			  task->pid);
-	tell_left_out(listing, task, &left);
-	pagescan_close(task->scan);
-	task->scan = NULL;
-}
-
-void listing_write_runs(struct listing *listing, struct stage *stage)
-{
-	struct runs_frame out;
-
-	out.nr = 0;
-	listing->stage = stage;
-	for (uint32_t i = 0; i < listing->nr_tasks; i++)
-		write_runs_of(listing, i, &out, stage);
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "proc/pagescan.h"
+#include "proc/tracker.h"
 #include "stage/stage.h"
 
 struct listing_task {
@@ -16,6 +17,14 @@ struct listing_task {
 	bool named;
 	struct buf maps;       /* text, ended by a NUL byte */
 	struct pagescan *scan; /* NULL: it has ended */
+	/* of a round that is tracked */
+	struct tracker_key key;
+	bool scanned;         /* found has what is there */
+	struct runlist found; /* PARENT: not written since the last clear */
+	const struct tracker_task *known; /* of the record; or NULL */
+	bool whole;                       /* what was written is all known */
+	bool builds;                      /* on its pages in the base */
+	vaddr_t canary;                   /* 0: none */
 };
 
 struct listing {
@@ -42,10 +51,16 @@ void listing_add(struct listing *listing, const Pagestream__Task *message,
 void listing_add_maps(struct listing *listing, uint32_t subject,
 		      const Pagestream__Maps *maps);
 
+/* The maps, as a string. */
+const char *listing_text(const struct listing_task *task);
+
+/* Its next mapping, from *at on, which is in that text; false: no more. */
+bool listing_next_vma(const struct listing_task *task, const char **at,
+		      struct vma *vma);
+
 enum _Pagestream__Scan listing_method(const struct listing *listing);
 
 void listing_find_async_io(struct listing *listing);
 void listing_write_vmas(struct listing *listing, struct stage *stage);
-void listing_write_runs(struct listing *listing, struct stage *stage);
 
 #endif

@@ -3,7 +3,8 @@
  * vmalist: lists the mappings that freeze has read of the stopped tasks, has
  * them released, and then finds the pages that are worth reading; vmalist(1).
  */
-#include "vmalist/listing.h"
+#include "vmalist/pages.h"
+#include "vmalist/round.h"
 
 #include "base/num.h"
 #include "stage/options.h"
@@ -22,7 +23,12 @@ static const struct tool tool = {
 	"\n"
 	"      --scan METHOD       auto, scan (PAGEMAP_SCAN, Linux 6.7) or "
 	"pagemap\n"
-	"      --track METHOD      auto or none: every round is full\n"
+	"      --track METHOD      auto (as memtrack does, if there is one), "
+	"none or\n"
+	"                          soft-dirty\n"
+	"      --base ROUND|DIR    send what changed since that round, not "
+	"the last one\n"
+	"      --full              send everything, and track on from there\n"
 	"      --allow-async-io    a consistent copy even of a target with "
 	"asynchronous\n"
 	"                          I/O, which may change while it is stopped\n" COMMON_HELP
@@ -33,10 +39,17 @@ static const struct tool tool = {
 	"system\n"
 	"refused.\n"};
 
-enum { OPTION_SCAN = OPTION_OWN, OPTION_TRACK, OPTION_ALLOW_ASYNC_IO };
+enum {
+	OPTION_SCAN = OPTION_OWN,
+	OPTION_TRACK,
+	OPTION_BASE,
+	OPTION_FULL,
+	OPTION_ALLOW_ASYNC_IO
+};
 
 struct options {
 	enum pagescan_method scan;
+	struct round_wish round;
 	bool allow_async_io;
 };
 
@@ -51,13 +64,42 @@ static enum pagescan_method parse_scan(void)
 	option_misused(&tool, "--scan takes auto, scan or pagemap");
 }
 
-static void need_track_none(void)
+static enum track parse_track(void)
 {
-	if (!strcmp(optarg, "uffd") || !strcmp(optarg, "soft-dirty"))
-		option_misused(&tool, "this version does not track writes: "
-				      "--track takes auto or none");
-	if (strcmp(optarg, "none") && strcmp(optarg, "auto"))
-		option_misused(&tool, "--track takes auto or none");
+	if (!strcmp(optarg, "auto"))
+		return TRACK_AUTO;
+	if (!strcmp(optarg, "none"))
+		return TRACK_NONE;
+	if (!strcmp(optarg, "soft-dirty"))
+		return TRACK_SOFT_DIRTY;
+	if (!strcmp(optarg, "uffd"))
+		option_misused(&tool, "this version tracks by soft-dirty "
+				      "alone: --track takes auto, none or "
+				      "soft-dirty");
+	option_misused(&tool, "--track takes auto, none or soft-dirty");
+}
+
+static void take_option(struct options *options, int option)
+{
+	switch (option) {
+	case OPTION_SCAN:
+		options->scan = parse_scan();
+		break;
+	case OPTION_TRACK:
+		options->round.track = parse_track();
+		break;
+	case OPTION_BASE:
+		options->round.base = optarg;
+		break;
+	case OPTION_FULL:
+		options->round.full = true;
+		break;
+	case OPTION_ALLOW_ASYNC_IO:
+		options->allow_async_io = true;
+		break;
+	default:
+		option_common(&tool, option);
+	}
 }
 
 static struct options parse_options(int argc, char **argv)
@@ -65,6 +107,8 @@ static struct options parse_options(int argc, char **argv)
 	static const struct option table[] = {
 		{"scan", required_argument, NULL, OPTION_SCAN},
 		{"track", required_argument, NULL, OPTION_TRACK},
+		{"base", required_argument, NULL, OPTION_BASE},
+		{"full", no_argument, NULL, OPTION_FULL},
 		{"allow-async-io", no_argument, NULL, OPTION_ALLOW_ASYNC_IO},
 		COMMON_OPTIONS,
 		{0},
@@ -73,47 +117,50 @@ static struct options parse_options(int argc, char **argv)
 	int option;
 
 	while ((option = getopt_long(argc, argv, COMMON_SHORT, table, NULL)) >=
-	       0) {
-		if (option == OPTION_SCAN)
-			options.scan = parse_scan();
-		else if (option == OPTION_TRACK)
-			need_track_none();
-		else if (option == OPTION_ALLOW_ASYNC_IO)
-			options.allow_async_io = true;
-		else
-			option_common(&tool, option);
-	}
+	       0)
+		take_option(&options, option);
 	if (optind < argc)
 		option_misused(&tool, "vmalist takes no arguments");
+	if (options.round.base &&
+	    (options.round.full || options.round.track == TRACK_NONE))
+		option_misused(&tool, "a full round has no --base");
 	return options;
 }
 
-static void greet(struct stage *stage, struct listing *listing)
+struct vmalist {
+	struct options options;
+	struct stage stage;
+	struct listing listing;
+	struct round round;
+};
+
+static void greet(struct vmalist *self)
 {
-	const Pagestream__Hello *hello = stage->in.hello;
+	Pagestream__Hello *hello = self->stage.in.hello;
 
 	releaser_need_live(hello, "vmalist");
 	if (hello->leased)
 		stage_misplaced("the releaser stands before vmalist");
-	listing_prepare(listing, hello);
-	stage_control(stage, KIND_HELLO, 0, &hello->base);
+	listing_prepare(&self->listing, hello);
+	round_open(&self->round, &self->options.round, hello);
+	stage_control(&self->stage, KIND_HELLO, 0, &hello->base);
 }
 
-static void read_tasks(struct stage *stage, struct listing *listing,
-		       enum pagescan_method method)
+static void read_tasks(struct vmalist *self)
 {
+	struct stage *stage = &self->stage;
 	struct frame frame;
 
 	while (stage_next(stage, &frame)) {
 		if (frame.kind == KIND_HELLO) {
-			greet(stage, listing);
+			greet(self);
 		} else if (frame.kind == KIND_TASK) {
-			listing_add(listing,
+			listing_add(&self->listing,
 				    (Pagestream__Task *)stage->in.message,
-				    method);
+				    self->options.scan);
 			stage_pass(stage, &frame);
 		} else if (frame.kind == KIND_MAPS) {
-			listing_add_maps(listing, frame.subject,
+			listing_add_maps(&self->listing, frame.subject,
 					 (Pagestream__Maps *)stage->in.message);
 		} else if (frame_is_skippable(frame.kind)) {
 			stage_pass(stage, &frame);
@@ -124,15 +171,15 @@ static void read_tasks(struct stage *stage, struct listing *listing,
 }
 
 /* From here on the target runs, unless the copy is a consistent one. */
-static void release(struct stage *stage, const struct listing *listing)
+static void release(struct vmalist *self)
 {
 	Pagestream__Release release = PAGESTREAM__RELEASE__INIT;
 
-	release.uptime_us = stage->in.end->uptime_us;
+	release.uptime_us = self->stage.in.end->uptime_us;
 	release.clk_tck = (uint32_t)sysconf(_SC_CLK_TCK);
-	release.tracking = PAGESTREAM__TRACKING__TRACK_NONE;
-	release.scan = listing_method(listing);
-	stage_control(stage, KIND_RELEASE, 0, &release.base);
+	release.scan = listing_method(&self->listing);
+	round_describe(&self->round, &release);
+	stage_control(&self->stage, KIND_RELEASE, 0, &release.base);
 }
 
 static void refuse_async_io(const struct listing *listing,
@@ -167,18 +214,19 @@ static int finish(struct stage *stage, const struct listing *listing)
 
 int main(int argc, char **argv)
 {
-	struct options options = parse_options(argc, argv);
-	struct listing listing = {0};
-	struct stage stage;
+	static struct vmalist self = {.round.tracker = -1};
 
-	stage_begin(&stage, PAGESTREAM__STAGE__VMALIST,
+	self.options = parse_options(argc, argv);
+	stage_begin(&self.stage, PAGESTREAM__STAGE__VMALIST,
 		    STAGE_READS | STAGE_WRITES);
-	read_tasks(&stage, &listing, options.scan);
-	release(&stage, &listing);
+	read_tasks(&self);
+	round_take(&self.round, &self.listing, self.stage.in.hello);
+	release(&self);
 
-	listing_find_async_io(&listing);
-	refuse_async_io(&listing, &options);
-	listing_write_vmas(&listing, &stage);
-	listing_write_runs(&listing, &stage);
-	return finish(&stage, &listing);
+	round_commit(&self.round, &self.listing);
+	listing_find_async_io(&self.listing);
+	refuse_async_io(&self.listing, &self.options);
+	listing_write_vmas(&self.listing, &self.stage);
+	pages_write(&self.listing, &self.stage);
+	return finish(&self.stage, &self.listing);
 }

@@ -41,7 +41,7 @@ victim() {
 	VICTIM=$!
 	VICTIMS+=("$VICTIM")
 	exec {ORDERS}>"$fifo"
-	wait_for 10 grep -q '^ready ' "$SAID"
+	wait_for "${VICTIM_WAIT:-10}" grep -q '^ready ' "$SAID"
 }
 
 # To be replaced where the victim is to be started in another way.

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "predump/options.h"
+
+#include "base/die.h"
+#include "base/num.h"
+#include "stage/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MOST_ROUNDS 99
+
+static const struct tool tool = {
+	"Usage: predump -t PID -D DIR [OPTION]...\n"
+	"       predump -t PID -o FILE [OPTION]...\n"
+	"\n"
+	"Copies the memory of a running process and its descendants, as criu "
+	"pre-dump\n"
+	"does, by the pipeline freeze | vmalist | memread | imgwrite.\n"
+	"\n"
+	"  -t, --tree PID              the process\n"
+	"  -D, --images-dir DIR        make this image directory; with --rounds "
+	"DIR/1 ...\n"
+	"  -o, --output FILE           write the stream to a new file, or to - "
+	"(stdout)\n"
+	"      --compress METHOD       the stream: zstd or lz4\n"
+	"      --rounds N              N copies in a row, each of what has "
+	"changed\n"
+	"      --final                 a last copy, with the target stopped all "
+	"the time\n"
+	"  -s, --leave-stopped         behind it, leave the target stopped\n"
+	"  -R, --leave-running         let it run; this is the default\n"
+	"      --track-mem             track by soft-dirty, so that criu dump can "
+	"go on\n"
+	"      --track METHOD          auto, none, soft-dirty or uffd\n"
+	"      --prev-images-dir PATH  build on this one, relative to DIR\n"
+	"      --pre-dump-mode MODE    read; splice is not there yet\n"
+	"      --force                 replace the images in DIR, or FILE\n"
+	"      --json                  the summary as JSON\n"
+	"  -n, --dry-run               print the commands for the shell instead\n" COMMON_HELP
+	"\n"
+	"Exit status: 0 done; otherwise that of the stage to blame: 1 the "
+	"target; 2 bad\n"
+	"input; 3 the reader went away; 100 called wrongly; 111 the system "
+	"refused.\n"};
+
+enum {
+	OPTION_COMPRESS = OPTION_OWN,
+	OPTION_ROUNDS,
+	OPTION_FINAL,
+	OPTION_TRACK_MEM,
+	OPTION_TRACK,
+	OPTION_PREVIOUS,
+	OPTION_MODE,
+	OPTION_FORCE,
+	OPTION_JSON,
+	OPTION_OF_CRIU,
+};
+
+#define SHORT_OPTIONS "hVqv::t:D:o:sRnjW:lx"
+
+static const struct option table[] = {
+	{"tree", required_argument, NULL, 't'},
+	{"images-dir", required_argument, NULL, 'D'},
+	{"output", required_argument, NULL, 'o'},
+	{"compress", required_argument, NULL, OPTION_COMPRESS},
+	{"rounds", required_argument, NULL, OPTION_ROUNDS},
+	{"final", no_argument, NULL, OPTION_FINAL},
+	{"leave-stopped", no_argument, NULL, 's'},
+	{"leave-running", no_argument, NULL, 'R'},
+	{"track-mem", no_argument, NULL, OPTION_TRACK_MEM},
+	{"track", required_argument, NULL, OPTION_TRACK},
+	{"prev-images-dir", required_argument, NULL, OPTION_PREVIOUS},
+	{"pre-dump-mode", required_argument, NULL, OPTION_MODE},
+	{"force", no_argument, NULL, OPTION_FORCE},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"dry-run", no_argument, NULL, 'n'},
+	/* people give them from habit, and would not miss what they do */
+	{"shell-job", optional_argument, NULL, OPTION_OF_CRIU},
+	{"work-dir", optional_argument, NULL, OPTION_OF_CRIU},
+	{"log-file", optional_argument, NULL, OPTION_OF_CRIU},
+	{"tcp-established", optional_argument, NULL, OPTION_OF_CRIU},
+	{"file-locks", optional_argument, NULL, OPTION_OF_CRIU},
+	{"ext-unix-sk", optional_argument, NULL, OPTION_OF_CRIU},
+	{"external", optional_argument, NULL, OPTION_OF_CRIU},
+	{"link-remap", optional_argument, NULL, OPTION_OF_CRIU},
+	{"ghost-limit", optional_argument, NULL, OPTION_OF_CRIU},
+	{"manage-cgroups", optional_argument, NULL, OPTION_OF_CRIU},
+	COMMON_OPTIONS,
+	{0},
+};
+
+static _Noreturn void refuse_of_criu(void)
+{
+	option_misused(&tool, "that option is for the other things that criu "
+			      "dump writes; a pre-dump is memory alone");
+}
+
+static const char *one_of(const char *const *words, const char *why)
+{
+	for (; *words; words++)
+		if (!strcmp(optarg, *words))
+			return *words;
+	option_misused(&tool, why);
+}
+
+/* One that begins with a dash would be an option to the tools. */
+static const char *path(const char *text)
+{
+	static char dashed[2][4096];
+	static int nr;
+
+	if (!*text)
+		option_misused(&tool, "an empty name is no path");
+	if (*text != '-')
+		return text;
+	if (snprintf(dashed[nr], sizeof(dashed[nr]), "./%s", text) >=
+	    (int)sizeof(dashed[nr]))
+		option_misused(&tool, "that path is too long");
+	return dashed[nr++ ? 1 : 0];
+}
+
+static unsigned int parse_rounds(void)
+{
+	uint64_t rounds;
+
+	if (num_parse(optarg, &rounds) < 0 || !rounds || rounds > MOST_ROUNDS)
+		option_misused(&tool, "--rounds takes a number from 1 to 99");
+	return (unsigned int)rounds;
+}
+
+static void check_mode(void)
+{
+	if (!strcmp(optarg, "splice"))
+		option_misused(
+			&tool,
+			"--pre-dump-mode splice is not there yet: this "
+			"version reads the memory, leave the option out");
+	if (strcmp(optarg, "read"))
+		option_misused(&tool, "--pre-dump-mode takes read");
+}
+
+/* criu's -v4 and -vvvv are our -v, which has no degrees. */
+static void take_verbose(struct options *options)
+{
+	if (optarg && optarg[strspn(optarg, "0123456789v")])
+		option_misused(&tool, "-v takes a number or nothing");
+	options->verbose = true;
+	option_common(&tool, 'v');
+}
+
+static void take_long(struct options *options, int option)
+{
+	static const char *const methods[] = {"zstd", "lz4", NULL};
+	static const char *const tracks[] = {"auto", "none", "soft-dirty",
+					     "uffd", NULL};
+
+	switch (option) {
+	case OPTION_COMPRESS:
+		options->compress =
+			one_of(methods, "--compress takes zstd or lz4");
+		break;
+	case OPTION_ROUNDS:
+		options->rounds = parse_rounds();
+		break;
+	case OPTION_FINAL:
+		options->final = true;
+		break;
+	case OPTION_TRACK_MEM:
+		options->track = "soft-dirty";
+		break;
+	case OPTION_TRACK:
+		options->track = one_of(tracks, "--track takes auto, none, "
+						"soft-dirty or uffd");
+		break;
+	case OPTION_PREVIOUS:
+		options->previous = path(optarg);
+		break;
+	case OPTION_MODE:
+		check_mode();
+		break;
+	case OPTION_FORCE:
+		options->force = true;
+		break;
+	case OPTION_JSON:
+		options->json = true;
+		break;
+	case OPTION_OF_CRIU:
+		refuse_of_criu();
+	default:
+		option_common(&tool, option);
+	}
+}
+
+static void take(struct options *options, int option)
+{
+	switch (option) {
+	case 't':
+		options->pid = option_pid(&tool, optarg);
+		break;
+	case 'D':
+		options->dir = path(optarg);
+		break;
+	case 'o':
+		options->output = strcmp(optarg, "-") ? path(optarg) : "-";
+		break;
+	case 's':
+		options->leave_stopped = true;
+		break;
+	case 'R':
+		options->leave_stopped = false;
+		break;
+	case 'n':
+		options->dry_run = true;
+		break;
+	case 'v':
+		take_verbose(options);
+		break;
+	case 'j':
+	case 'W':
+	case 'l':
+	case 'x':
+		refuse_of_criu();
+	default:
+		take_long(options, option);
+	}
+}
+
+/* The first of these that holds is said. */
+static void check_together(const struct options *o)
+{
+	const struct {
+		bool wrong;
+		const char *why;
+	} rules[] = {
+		{!o->pid, "no process given: -t PID"},
+		{!o->dir && !o->output,
+		 "nowhere to write to: -D DIR, or -o FILE for the stream"},
+		{o->dir && o->output,
+		 "-D makes a directory, -o a stream: one of them "
+		 "(messages go to stderr, not to a log file)"},
+		{o->compress && o->dir,
+		 "--compress is for a stream (-o): criu reads no compressed "
+		 "images"},
+		{o->output && (o->rounds || o->previous),
+		 "a stream holds one copy: --rounds and --prev-images-dir go "
+		 "with -D"},
+		{o->leave_stopped && !o->final,
+		 "--leave-stopped goes with --final: the others are read "
+		 "while the target runs"},
+		{o->force && o->rounds,
+		 "--force replaces one copy, not a chain: give --rounds "
+		 "another directory"},
+		{o->previous && o->track && !strcmp(o->track, "none"),
+		 "--track none makes whole copies, which build on nothing"},
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		if (rules[i].wrong)
+			option_misused(&tool, rules[i].why);
+}
+
+struct options options_parse(int argc, char **argv)
+{
+	struct options options = {0};
+	int option;
+
+	while ((option = getopt_long(argc, argv, SHORT_OPTIONS, table, NULL)) >=
+	       0)
+		take(&options, option);
+	if (optind < argc)
+		option_misused(&tool, "predump takes options alone: the "
+				      "process is -t PID");
+	options.quiet = option_is_quiet();
+	options.progress = option_progress_forced();
+	check_together(&options);
+	return options;
+}
+
+unsigned int options_copies(const struct options *options)
+{
+	return options->rounds ? options->rounds + options->final : 1;
+}
+
+bool options_is_final(const struct options *options, unsigned int copy)
+{
+	return options->final && copy + 1 == options_copies(options);
+}
+
+bool options_need_tracker(const struct options *options)
+{
+	if (options->track && !strcmp(options->track, "none"))
+		return false;
+	return options->previous || options_copies(options) > 1;
+}

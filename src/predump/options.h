@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * What predump is asked to do.  The strings are those of the command line.
+ * options_parse() dies with one line for what does not go together.
+ */
+#ifndef PREDUMP_OPTIONS_H
+#define PREDUMP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+	uint32_t pid;
+	const char *dir;      /* -D; NULL: a stream, see output */
+	const char *output;   /* -o: a file, or "-" */
+	const char *compress; /* "zstd", "lz4", or NULL */
+	const char *previous; /* --prev-images-dir, or NULL */
+	const char *track;    /* as vmalist takes it; NULL: as it likes */
+	unsigned int rounds;  /* 0: not given, one copy without a number */
+	bool final;           /* a last round, consistent */
+	bool leave_stopped;
+	bool force;
+	bool json;
+	bool dry_run;
+	bool quiet;
+	bool verbose;
+	bool progress;
+};
+
+struct options options_parse(int argc, char **argv);
+
+/* How many copies are made, and which of them is the consistent one. */
+unsigned int options_copies(const struct options *options);
+bool options_is_final(const struct options *options, unsigned int copy);
+
+/* Do rounds build on one another, so that a tracker is needed? */
+bool options_need_tracker(const struct options *options);
+
+#endif

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "predump/plan.h"
+
+#include "base/die.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *text(const char *format, ...)
+{
+	va_list args;
+	char *out;
+
+	va_start(args, format);
+	if (vasprintf(&out, format, args) < 0)
+		die(EXIT_SYSTEM, "no memory");
+	va_end(args);
+	return out;
+}
+
+static void add(struct command *command, const char *argument)
+{
+	command->argv[command->nr++] = argument;
+}
+
+static struct command begin(const struct options *options, const char *name)
+{
+	struct command command = {0};
+
+	add(&command, name);
+	if (options->quiet)
+		add(&command, "-q");
+	if (options->verbose)
+		add(&command, "-v");
+	return command;
+}
+
+static size_t length_without_slashes(const char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	return length;
+}
+
+/* DIR/1 and so on; DIR itself where there are no rounds. */
+static const char *directory_of(const struct options *options,
+				unsigned int copy)
+{
+	if (!options->dir || !options->rounds)
+		return options->dir;
+	return text("%.*s/%u", (int)length_without_slashes(options->dir),
+		    options->dir, copy + 1);
+}
+
+/*
+ * path, which is relative to dir, from here.  dir may not be there yet, so ".."
+ * is taken off by its name; a new directory is no symbolic link.
+ */
+static const char *beside(const char *dir, const char *path)
+{
+	size_t length = length_without_slashes(dir);
+	const char *slash = memrchr(dir, '/', length);
+	const char *name = slash ? slash + 1 : dir;
+	const char *last = text("%.*s", (int)(dir + length - name), name);
+
+	if (*path == '/')
+		return path;
+	if (strncmp(path, "../", 3) || !strcmp(last, ".") ||
+	    !strcmp(last, ".."))
+		return text("%.*s/%s", (int)length, dir, path);
+	if (name == dir) /* for vmalist a number is a generation */
+		return text("./%s", path + 3);
+	return text("%.*s%s", (int)(name - dir), dir, path + 3);
+}
+
+/* The directory that a copy builds on, as its own `parent` link has it. */
+static const char *parent_of(const struct plan *plan, unsigned int copy)
+{
+	if (copy == 0)
+		return plan->options->previous;
+	return plan->tracked ? text("../%u", copy) : NULL;
+}
+
+static struct command freeze_of(const struct options *options, bool consistent)
+{
+	struct command freeze = begin(options, "freeze");
+
+	if (consistent)
+		add(&freeze, "--consistent");
+	if (consistent && options->leave_stopped)
+		add(&freeze, "--leave-stopped");
+	add(&freeze, text("%" PRIu32, options->pid));
+	return freeze;
+}
+
+/* A tracker may be older than this chain: its first round is full. */
+static struct command vmalist_of(const struct plan *plan, unsigned int copy)
+{
+	const struct options *options = plan->options;
+	const char *parent = parent_of(plan, copy);
+	struct command vmalist = begin(options, "vmalist");
+
+	if (options->track)
+		add(&vmalist, text("--track=%s", options->track));
+	if (parent) {
+		add(&vmalist, "--base");
+		add(&vmalist, beside(directory_of(options, copy), parent));
+	} else if (plan->tracked) {
+		add(&vmalist, "--full");
+	}
+	return vmalist;
+}
+
+static struct command memread_of(const struct options *options, int totals)
+{
+	struct command memread = begin(options, "memread");
+
+	if (options->progress)
+		add(&memread, "--progress");
+	if (totals >= 0) {
+		add(&memread, "--totals");
+		add(&memread, text("%d", totals));
+		memread.keeps = totals;
+	}
+	return memread;
+}
+
+static struct command imgwrite_of(const struct plan *plan, unsigned int copy)
+{
+	const struct options *options = plan->options;
+	const char *parent = parent_of(plan, copy);
+	struct command imgwrite = begin(options, "imgwrite");
+
+	if (options->force)
+		add(&imgwrite, "--force");
+	if (parent) {
+		add(&imgwrite, "--parent");
+		add(&imgwrite, parent);
+	}
+	add(&imgwrite, directory_of(options, copy));
+	return imgwrite;
+}
+
+static struct command carrier_of(const struct options *options)
+{
+	struct command carrier = {.carrier = true};
+
+	add(&carrier, options->compress);
+	add(&carrier, "-q");
+	add(&carrier, "-c");
+	return carrier;
+}
+
+static struct copy_plan copy_of(const struct plan *plan, unsigned int copy,
+				int totals)
+{
+	const struct options *options = plan->options;
+	struct copy_plan out = {
+		.directory = directory_of(options, copy),
+		.consistent = options_is_final(options, copy),
+	};
+
+	out.commands[out.nr++] = freeze_of(options, out.consistent);
+	out.commands[out.nr++] = vmalist_of(plan, copy);
+	out.commands[out.nr++] = memread_of(options, totals);
+	if (options->dir)
+		out.commands[out.nr++] = imgwrite_of(plan, copy);
+	else if (options->compress)
+		out.commands[out.nr++] = carrier_of(options);
+	return out;
+}
+
+static void plan_tracker(struct plan *plan)
+{
+	const char *pid = text("%" PRIu32, plan->options->pid);
+
+	plan->track = begin(plan->options, "memtrack");
+	if (plan->options->track)
+		add(&plan->track, text("--track=%s", plan->options->track));
+	add(&plan->track, pid);
+	plan->track_status = (struct command){
+		.argv = {"memtrack", "--status", pid},
+		.nr = 3,
+		.silent = true, /* that there is none is no error */
+	};
+}
+
+struct plan plan_make(const struct options *options, int totals)
+{
+	struct plan plan = {
+		.options = options,
+		.nr = options_copies(options),
+		.tracked = options_need_tracker(options),
+	};
+
+	plan.copies = calloc(plan.nr, sizeof(*plan.copies));
+	if (!plan.copies)
+		die(EXIT_SYSTEM, "no memory");
+	for (unsigned int i = 0; i < plan.nr; i++)
+		plan.copies[i] = copy_of(&plan, i, totals);
+	plan_tracker(&plan);
+	return plan;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The commands that predump runs: what options mean, as argument lists.  One
+ * plan is made, and is run (run.h) or printed for the shell (script.h).
+ *
+ * Tools go by their plain names here; see tools.h.  What a plan holds lives as
+ * long as the program.
+ */
+#ifndef PREDUMP_PLAN_H
+#define PREDUMP_PLAN_H
+
+#include "predump/options.h"
+
+#define MAX_ARGUMENTS 12
+#define MAX_COMMANDS  4
+
+struct command {
+	const char *argv[MAX_ARGUMENTS]; /* NULL behind the last one */
+	int nr;
+	int keeps;    /* a descriptor that it inherits; 0: none */
+	bool silent;  /* its stderr is nobody's business */
+	bool carrier; /* not ours: its exit status has another meaning */
+};
+
+/* One copy: freeze | vmalist | memread | imgwrite, zstd, lz4 or nothing. */
+struct copy_plan {
+	struct command commands[MAX_COMMANDS];
+	int nr;
+	const char *directory; /* NULL: a stream */
+	bool consistent;
+};
+
+struct plan {
+	const struct options *options;
+	struct copy_plan *copies;
+	unsigned int nr;
+	bool tracked;
+	struct command track;        /* memtrack PID */
+	struct command track_status; /* memtrack --status PID */
+};
+
+/* totals: the descriptor for memread --totals; -1: without. */
+struct plan plan_make(const struct options *options, int totals);
+
+/* Text that stays. */
+char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * predump: runs freeze | vmalist | memread | imgwrite, once or in rounds, and
+ * says what came of it; predump(1).
+ */
+#include "base/die.h"
+#include "base/io.h"
+#include "predump/guard.h"
+#include "predump/place.h"
+#include "predump/script.h"
+#include "predump/summary.h"
+#include "predump/tracker.h"
+#include "predump/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct predump {
+	struct options options;
+	struct plan plan;
+	struct tracker tracker;
+	struct summary summary;
+	struct buf stopped_before; /* pids */
+	bool last_is_whole;        /* the copy that failed */
+	int out;
+	int totals[2]; /* a pipe: what memread says comes out of [0] */
+};
+
+/* libpipeline takes 0, 1 and 2 for what they usually are. */
+static void open_standard(const struct options *options)
+{
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0 && options->output &&
+	    !strcmp(options->output, "-"))
+		die(EXIT_USAGE, "standard output is closed");
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			die_errno(EXIT_SYSTEM, "cannot open /dev/null");
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* One pipe for all copies; that a line is there is known without an end. */
+static void open_totals(struct predump *self)
+{
+	if (pipe2(self->totals, O_CLOEXEC) < 0 ||
+	    fcntl(self->totals[0], F_SETFL, O_NONBLOCK) < 0)
+		die_errno(EXIT_SYSTEM, "cannot make a pipe");
+}
+
+static void prepare(struct predump *self)
+{
+	self->out = place_open(&self->plan);
+	self->summary = (struct summary){
+		.plan = &self->plan,
+		.copies = calloc(self->plan.nr, sizeof(struct totals)),
+	};
+	if (!self->summary.copies)
+		die(EXIT_SYSTEM, "no memory");
+	tracker_begin(&self->tracker, &self->plan);
+}
+
+static void read_totals(struct predump *self)
+{
+	struct totals *totals = &self->summary.copies[self->summary.nr];
+	char line[2048] = "";
+
+	if (read(self->totals[0], line, sizeof(line) - 1) <= 0 ||
+	    totals_parse(totals, line) < 0)
+		die(EXIT_SYSTEM, "memread has not told its totals: is it of "
+				 "another version?");
+	self->summary.nr++;
+}
+
+/* What the last round has stopped for a copy that does not exist. */
+static void undo_stop(struct predump *self, const struct copy_plan *copy)
+{
+	if (copy->consistent && self->options.leave_stopped)
+		tree_continue((pid_t)self->options.pid, &self->stopped_before);
+}
+
+/* The directories that stay.  imgwrite may have ended well before another was
+ * killed. */
+static const char *whole_text(const struct predump *self)
+{
+	const struct copy_plan *copies = self->plan.copies;
+	unsigned int nr = self->summary.nr + self->last_is_whole;
+
+	if (!nr || !copies[0].directory)
+		return "";
+	if (nr == 1)
+		return text("; %s is whole", copies[0].directory);
+	return text("; %s to %s are whole", copies[0].directory,
+		    copies[nr - 1].directory);
+}
+
+static void complain_of(const struct predump *self,
+			const struct copy_plan *copy)
+{
+	const char *where =
+		copy->directory ? copy->directory : self->options.output;
+
+	complain("%s: %s%s", where, blame_text(&self->summary.blame),
+		 whole_text(self));
+}
+
+static void run_copy(struct predump *self, const struct copy_plan *copy)
+{
+	int out = self->out;
+	struct run run;
+
+	if (out != RUN_TO_STDOUT)
+		out = fcntl(self->out, F_DUPFD_CLOEXEC, 3);
+	if (out < 0)
+		die_errno(EXIT_SYSTEM, "no descriptor");
+	run_start(&run, copy->commands, copy->nr, out);
+	run_wait(&run);
+	self->summary.blame = run_blame(&run);
+	self->last_is_whole = run_has_ended_well(&run);
+}
+
+/* False: it failed, and somebody is to blame. */
+static bool make_copy(struct predump *self, const struct copy_plan *copy)
+{
+	if (copy->consistent)
+		tree_stopped((pid_t)self->options.pid, &self->stopped_before);
+	if (!guard_caught())
+		run_copy(self, copy);
+	if (guard_caught()) {
+		undo_stop(self, copy);
+		tracker_end(&self->tracker);
+		guard_die();
+	}
+	if (!self->summary.blame.command) {
+		read_totals(self);
+		return true;
+	}
+	undo_stop(self, copy);
+	complain_of(self, copy);
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	static struct predump self = {.totals = {-1, -1}};
+	unsigned int i;
+
+	self.options = options_parse(argc, argv);
+	open_standard(&self.options);
+	if (!self.options.dry_run)
+		open_totals(&self);
+	self.plan = plan_make(&self.options, self.totals[1]);
+	if (self.options.dry_run) {
+		script_print(&self.plan);
+		return EXIT_DONE;
+	}
+	guard_begin(place_undo);
+	prepare(&self);
+	for (i = 0; i < self.plan.nr; i++)
+		if (!make_copy(&self, &self.plan.copies[i]))
+			break;
+	tracker_end(&self.tracker);
+	if (i == self.plan.nr)
+		self.summary.file_bytes = place_commit();
+	summary_print(&self.summary);
+	return self.summary.blame.code;
+}

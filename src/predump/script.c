@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "predump/script.h"
+
+#include "base/die.h"
+#include "predump/tools.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PLAIN                                                                  \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"       \
+	"_@%+=:,./-"
+
+const char *script_quote(const char *argument)
+{
+	char *out;
+	char *to;
+
+	if (*argument && !argument[strspn(argument, PLAIN)])
+		return argument;
+	to = out = text("%*s", (int)strlen(argument) * 4 + 2, "");
+	*to++ = '\'';
+	for (; *argument; argument++) {
+		if (*argument == '\'')
+			to = stpcpy(to, "'\\''");
+		else
+			*to++ = *argument;
+	}
+	*to++ = '\'';
+	*to = 0;
+	return out;
+}
+
+static const char *command_text(const struct command *command)
+{
+	const char *line = script_quote(tools_find(command->argv[0]));
+
+	for (int i = 1; i < command->nr; i++)
+		line = text("%s %s", line, script_quote(command->argv[i]));
+	return line;
+}
+
+static const char *copy_text(const struct copy_plan *copy)
+{
+	const char *line = command_text(&copy->commands[0]);
+
+	for (int i = 1; i < copy->nr; i++)
+		line = text("%s | %s", line, command_text(&copy->commands[i]));
+	return line;
+}
+
+/* It is there when --status says so; a tracker that ends says why itself. */
+static void print_tracker(const struct plan *plan)
+{
+	const char *status = command_text(&plan->track_status);
+	const char *track = command_text(&plan->track);
+
+	if (plan->options->previous) {
+		printf("%s >/dev/null\n", status);
+		return;
+	}
+	printf("%s >/dev/null 2>&1 || {\n"
+	       "\t%s >/dev/null &\n"
+	       "\ttracker=$!\n"
+	       "\ttrap 'kill $tracker; wait $tracker || :' EXIT\n"
+	       "\tuntil %s >/dev/null 2>&1; do kill -0 $tracker; sleep 0.1; "
+	       "done\n"
+	       "}\n",
+	       status, track, status);
+}
+
+static void print_stream(const struct plan *plan)
+{
+	const char *line = copy_text(&plan->copies[0]);
+	const char *file = plan->options->output;
+
+	if (!strcmp(file, "-"))
+		printf("%s\n", line);
+	else
+		printf("umask 077\n%s%s >%s\n",
+		       plan->options->force ? "" : "set -C\n", line,
+		       script_quote(file));
+}
+
+/* The status of a shell's pipeline is imgwrite's: is the directory there? */
+void script_print(const struct plan *plan)
+{
+	const char *dir = plan->options->dir;
+
+	if (plan->tracked || plan->options->rounds)
+		printf("set -e\n");
+	if (plan->tracked)
+		print_tracker(plan);
+	if (plan->options->rounds)
+		printf("[ -d %s ] || mkdir -m 700 %s\n", script_quote(dir),
+		       script_quote(dir));
+	for (unsigned int i = 0; dir && i < plan->nr; i++)
+		printf("%s\n", copy_text(&plan->copies[i]));
+	if (!dir)
+		print_stream(plan);
+	if (fflush(stdout) < 0 || ferror(stdout))
+		die_errno(EXIT_SYSTEM, "cannot write");
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * What was done, for people or (--json) for a program: one line a copy, their
+ * sum, and the command by which criu goes on.  To stdout, or to stderr where
+ * that is the stream.
+ */
+#ifndef PREDUMP_SUMMARY_H
+#define PREDUMP_SUMMARY_H
+
+#include "predump/plan.h"
+#include "predump/run.h"
+#include "predump/totals.h"
+
+struct summary {
+	const struct plan *plan;
+	struct totals *copies;
+	unsigned int nr; /* that were made */
+	uint64_t file_bytes;
+	struct blame blame; /* of the one that failed */
+};
+
+void summary_print(const struct summary *summary);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "proc/tracker_wire.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+static int garbled(void)
+{
+	errno = EPROTO;
+	return -1;
+}
+
+int tracker_send(int fd, const struct tracker_packet *packet,
+		 const struct run *runs)
+{
+	struct iovec parts[] = {
+		{(void *)packet, sizeof(*packet)},
+		{(void *)runs, packet->nr_runs * sizeof(*runs)},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	ssize_t n;
+
+	do {
+		n = sendmsg(fd, &message, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -1 : 0;
+}
+
+int tracker_send_task(int fd, const struct tracker_task *task)
+{
+	struct tracker_packet packet = {
+		.verb = TRACKER_TASK,
+		.task = {task->key, task->canary, task->trusted, task->whole},
+	};
+
+	if (tracker_send(fd, &packet, NULL) < 0)
+		return -1;
+	packet = (struct tracker_packet){.verb = TRACKER_RUNS};
+	for (size_t at = 0; at < task->report.nr; at += packet.nr_runs) {
+		size_t left = task->report.nr - at;
+
+		packet.nr_runs = left < TRACKER_RUNS_MAX ? (uint32_t)left
+							 : TRACKER_RUNS_MAX;
+		if (tracker_send(fd, &packet, task->report.all + at) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int tracker_receive(int fd, struct tracker_message *message)
+{
+	struct iovec parts[] = {
+		{&message->packet, sizeof(message->packet)},
+		{message->runs, sizeof(message->runs)},
+	};
+	struct msghdr header = {.msg_iov = parts, .msg_iovlen = 2};
+	ssize_t n;
+
+	do {
+		n = recvmsg(fd, &header, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return (int)n;
+	if (header.msg_flags & MSG_TRUNC ||
+	    (size_t)n < sizeof(message->packet) ||
+	    (size_t)n - sizeof(message->packet) !=
+		    message->packet.nr_runs * sizeof(*message->runs))
+		return garbled();
+	return 1;
+}
+
+static int take_runs(struct tracker_task *task,
+		     const struct tracker_message *message, uint32_t page_size)
+{
+	struct runlist *report = &task->report;
+
+	for (uint32_t i = 0; i < message->packet.nr_runs; i++) {
+		const struct run *run = &message->runs[i];
+		vaddr_t low = report->nr ? run_end(&report->all[report->nr - 1],
+						   page_size)
+					 : 0;
+
+		if (!run_is_valid(run, page_size) || run->vaddr < low)
+			return garbled();
+		if (runlist_append(report, run, page_size) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int tracker_take(struct tracker_tasks *tasks,
+		 const struct tracker_message *message, uint32_t page_size)
+{
+	const struct tracker_packet *packet = &message->packet;
+	struct tracker_task *task;
+
+	if (packet->verb == TRACKER_RUNS)
+		return tasks->nr ? take_runs(&tasks->all[tasks->nr - 1],
+					     message, page_size)
+				 : garbled();
+	if (packet->verb != TRACKER_TASK)
+		return garbled();
+	task = tracker_add(tasks, &packet->task.key);
+	if (!task)
+		return -1;
+	task->canary = packet->task.canary;
+	task->trusted = packet->task.trusted;
+	task->whole = packet->task.whole;
+	return 0;
+}

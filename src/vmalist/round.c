@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "vmalist/round.h"
+
+#include "vmalist/pages.h"
+
+#include "base/num.h"
+#include "base/own.h"
+#include "proc/lease.h"
+#include "proc/softdirty.h"
+#include "proc/task.h"
+#include "proc/urgent.h"
+#include "stream/head.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- before the stop --- */
+
+/* The tracker of a process; -1: there is none. */
+static int find_tracker(struct round *round, uint32_t pid)
+{
+	struct task_stat stat;
+	int tracker;
+
+	if (task_stat((pid_t)pid, 0, &stat) < 0)
+		return -1;
+	tracker_name(round->tracker_name, (pid_t)pid, stat.start_time);
+	tracker = tracker_connect(round->tracker_name);
+	if (tracker < 0 && errno == EACCES)
+		die(EXIT_SYSTEM,
+		    "pid %" PRIu32 ": another user tracks it; --track=none "
+		    "copies it whole",
+		    pid);
+	return tracker;
+}
+
+static struct tracker_base base_of_directory(const char *path)
+{
+	own_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tracker_base base = {.wish = TRACKER_ADOPTED};
+	struct head head = {0};
+
+	if (dir < 0)
+		die_errno(EXIT_SYSTEM, "cannot open %s", path);
+	if (head_read(&head, dir) < 0 && errno != ENOENT)
+		die_errno(EXIT_INPUT, "%s: %s", path, HEAD_NAME);
+	if (head.release && head.release->tracker.len) {
+		base.wish = TRACKER_DIRECTORY;
+		base.generation = head.release->generation;
+		memcpy(base.id, head.release->tracker.data, sizeof(base.id));
+	}
+	head_release(&head);
+	return base;
+}
+
+static struct tracker_base base_of(const struct round_wish *wish)
+{
+	struct tracker_base base = {.wish = TRACKER_LAST};
+
+	if (wish->full)
+		base.wish = TRACKER_FULL;
+	else if (wish->base && num_parse(wish->base, &base.generation) == 0)
+		base.wish = TRACKER_GENERATION;
+	else if (wish->base)
+		base = base_of_directory(wish->base);
+	return base;
+}
+
+static const char *why_full(enum tracker_full why)
+{
+	switch (why) {
+	case TRACKER_HAS_BASE:
+	case TRACKER_FULL_WANTED:
+		break;
+	case TRACKER_FULL_FIRST:
+		return "it is the first one";
+	case TRACKER_FULL_STRANGE:
+		return "its base is not of this memtrack";
+	case TRACKER_FULL_OLD:
+		return "memtrack has no record of its base";
+	case TRACKER_FULL_LOST:
+		return "a round since its base was lost";
+	}
+	return "as asked for";
+}
+
+static void ask_tracker(struct round *round, const struct round_wish *wish)
+{
+	struct tracker_base base = base_of(wish);
+
+	if (tracker_open(round->tracker, &base, &round->granted,
+			 &round->known) < 0)
+		die_errno(EXIT_SYSTEM, "memtrack does not answer");
+	if (round->granted.why > TRACKER_FULL_WANTED)
+		warn("this round is full: %s", why_full(round->granted.why));
+}
+
+static void need_soft_dirty(void)
+{
+	if (!softdirty_works())
+		die(EXIT_SYSTEM, "this kernel has no soft-dirty bits "
+				 "(CONFIG_MEM_SOFT_DIRTY): --track=none copies "
+				 "the target whole");
+}
+
+void round_open(struct round *round, const struct round_wish *wish,
+		Pagestream__Hello *hello)
+{
+	round->tracker = -1;
+	if (wish->track == TRACK_NONE || !hello->n_named)
+		return;
+	round->tracker = find_tracker(round, hello->named[0]);
+	round->clears = round->tracker >= 0 || wish->track == TRACK_SOFT_DIRTY;
+	if (round->tracker < 0 && wish->base)
+		die(EXIT_USAGE,
+		    "pid %" PRIu32 ": no memtrack has a record of its rounds, "
+		    "--base needs one (memtrack --daemon %" PRIu32 ")",
+		    hello->named[0], hello->named[0]);
+	if (!round->clears)
+		return;
+	need_soft_dirty();
+	if (round->tracker >= 0) {
+		ask_tracker(round, wish);
+		hello->tracker = strdup(round->tracker_name);
+		if (!hello->tracker)
+			die(EXIT_SYSTEM, "no memory");
+	}
+	hello->hold = 1;
+	urgent_begin(URGENT_WORK);
+}
+
+/* --- while it is stopped --- */
+
+static _Noreturn void die_of_bits(pid_t pid)
+{
+	if (errno == EACCES || errno == EPERM)
+		die(EXIT_SYSTEM,
+		    "pid %d: not allowed to clear its soft-dirty bits: run "
+		    "as its owner or as root",
+		    pid);
+	die_errno(EXIT_SYSTEM, "pid %d: cannot use its soft-dirty bits", pid);
+}
+
+/* Did the bits miss nothing since our last clear? */
+static bool canary_sings(const struct tracker_task *known,
+			 const struct listing_task *task)
+{
+	if (known->trusted)
+		return true;
+	return known->canary &&
+	       softdirty_is_set(task->pid, task->living_tid, known->canary) > 0;
+}
+
+static void build_on_known(struct round *round, struct listing *listing)
+{
+	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
+		struct listing_task *task = &listing->tasks[i];
+
+		task->known = tracker_find(&round->known, &task->key);
+		task->whole = task->known && canary_sings(task->known, task);
+		task->builds = task->whole && task->known->whole;
+	}
+}
+
+static void clear(struct listing_task *task)
+{
+	vaddr_t canary = softdirty_canary(listing_text(task));
+
+	if (softdirty_clear(task->pid, task->living_tid) < 0)
+		die_of_bits(task->pid);
+	if (!canary || softdirty_is_set(task->pid, task->living_tid, canary))
+		return; /* no stack, or gone */
+	if (softdirty_set(task->pid, task->living_tid, canary) == 0)
+		task->canary = canary;
+}
+
+static void clear_all(struct round *round, struct listing *listing)
+{
+	if (round->tracker >= 0 && tracker_clear(round->tracker) < 0)
+		die_errno(EXIT_SYSTEM, "memtrack does not answer");
+	for (uint32_t i = 0; i < listing->nr_tasks; i++)
+		if (listing->tasks[i].scan)
+			clear(&listing->tasks[i]);
+}
+
+static void need_stopped(const Pagestream__Hello *hello)
+{
+	own_fd int keeper = lease_watch(hello->keeper);
+
+	if (keeper < 0 || !lease_is_stopped(keeper))
+		die(EXIT_TARGET, "the target was not stopped all the time: it "
+				 "was killed, or its keeper was");
+}
+
+void round_take(struct round *round, struct listing *listing,
+		const Pagestream__Hello *hello)
+{
+	if (!round->clears)
+		return;
+	if (round->tracker >= 0) {
+		build_on_known(round, listing);
+		pages_scan(listing);
+	}
+	clear_all(round, listing);
+	need_stopped(hello);
+}
+
+/* --- afterwards --- */
+
+void round_describe(const struct round *round, Pagestream__Release *release)
+{
+	if (!round->clears)
+		return;
+	release->tracking = PAGESTREAM__TRACKING__TRACK_SOFT_DIRTY;
+	if (round->tracker < 0)
+		return;
+	release->tracker.data = (uint8_t *)round->granted.id;
+	release->tracker.len = sizeof(round->granted.id);
+	release->generation = round->granted.generation;
+	release->base_generation = round->granted.base;
+	release->base_uptime_us = round->granted.base_uptime_us;
+}
+
+/* What the scan has found written. */
+static void fill_report(const struct listing *listing,
+			const struct listing_task *task,
+			struct tracker_task *out)
+{
+	for (size_t i = 0; i < task->found.nr; i++)
+		if (task->found.all[i].flags & RUN_PRESENT &&
+		    runlist_append(&out->report, &task->found.all[i],
+				   listing->page_size) < 0)
+			die(EXIT_SYSTEM, "no memory");
+}
+
+static void report(const struct round *round, const struct listing *listing,
+		   const struct listing_task *task)
+{
+	struct tracker_task out = {
+		.key = task->key,
+		.canary = task->canary,
+		.whole = task->whole,
+	};
+
+	fill_report(listing, task, &out);
+	if (tracker_report(round->tracker, &out) < 0)
+		die_errno(EXIT_SYSTEM, "memtrack does not answer");
+	runlist_release(&out.report);
+}
+
+/* In a consistent copy the target may be the terminal, and is stopped. */
+static void tell_foreign(const struct listing *listing)
+{
+	for (uint32_t i = 0; i < listing->nr_tasks && !listing->consistent;
+	     i++) {
+		const struct listing_task *task = &listing->tasks[i];
+
+		if (task->known && !task->whole)
+			warn("pid %d: somebody else has cleared its "
+			     "soft-dirty bits: this round has all of it",
+			     task->pid);
+	}
+}
+
+void round_commit(struct round *round, const struct listing *listing)
+{
+	if (round->clears)
+		urgent_end();
+	if (round->tracker < 0)
+		return;
+	for (uint32_t i = 0; i < listing->nr_tasks; i++)
+		report(round, listing, &listing->tasks[i]);
+	if (tracker_commit(round->tracker) < 0)
+		die_errno(EXIT_SYSTEM, "memtrack does not answer");
+	close(round->tracker);
+	round->tracker = -1;
+	tell_foreign(listing);
+}

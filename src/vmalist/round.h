@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * A round of a copy that sends only what has changed: the tracker is asked
+ * before anything is stopped; the bits are read and cleared while the target
+ * is; the record goes to the tracker afterwards.  These functions die.
+ */
+#ifndef VMALIST_ROUND_H
+#define VMALIST_ROUND_H
+
+#include "vmalist/listing.h"
+
+#include "proc/tracker.h"
+
+enum track {
+	TRACK_AUTO, /* as the tracker does, if there is one */
+	TRACK_NONE,
+	TRACK_SOFT_DIRTY,
+};
+
+struct round_wish {
+	enum track track;
+	const char *base; /* generation or directory; NULL: the last one */
+	bool full;
+};
+
+struct round {
+	bool clears; /* soft-dirty bits, while the target is stopped */
+	int tracker; /* -1: none */
+	char tracker_name[TRACKER_NAME_SIZE];
+	struct tracker_round granted;
+	struct tracker_tasks known; /* what the tracker knows of */
+};
+
+/* Changes hello: the target must stay stopped until the release. */
+void round_open(struct round *round, const struct round_wish *wish,
+		Pagestream__Hello *hello);
+
+/* All tasks are known, and stopped. */
+void round_take(struct round *round, struct listing *listing,
+		const Pagestream__Hello *hello);
+
+void round_describe(const struct round *round, Pagestream__Release *release);
+
+/* The target runs. */
+void round_commit(struct round *round, const struct listing *listing);
+
+#endif

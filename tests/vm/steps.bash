@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The steps of which the chains are made: each does one thing to the victim, or
+# to images, and fails with the reason.
+
+fail() { echo "why: $*" >&2; exit 1; }
+
+# A session of its own, as criu wants it: dumped with its leader.
+victim_command() { exec setsid victim "$@"; }
+
+# A shell whose child is a victim, and is made anew under the same pid when it
+# ends: $LEADER and $CHILD. Orders go to the child.
+family() {
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() {
+		# shellcheck disable=SC2016 # the inner shell's
+		exec setsid bash -c 'exec 5<&0
+		while :; do
+			victim anon=4M <&5 &
+			child=$!
+			wait $child
+			echo $((child - 1)) >/proc/sys/kernel/ns_last_pid
+		done'
+	}
+	victim
+	LEADER=$VICTIM
+	CHILD=$(sed -n 's/^ready //p' "$SAID")
+}
+
+order() { [ "$(tell "$1")" = ok ] || fail "the victim does not obey: $1"; }
+
+# Some of everything that a target does between two rounds.
+change() {
+	order 'd anon 3'
+	order 'd anon 700'
+	order 'u anon 20 5'
+}
+
+# track OPTIONS: from now on somebody keeps the record of which pages the
+# victim writes; the options are memtrack's.
+# shellcheck disable=SC2086 # options
+track() { memtrack --daemon $1 "$VICTIM" || fail 'memtrack does not start'; }
+
+# Somebody else looks which pages are written.
+clear() { echo 4 >"/proc/$VICTIM/clear_refs"; }
+
+# copy N [OPTION...]: our pipeline, into N, on top of N - 1 where there is a
+# record; the options are freeze's, $LIST and $WRITE those of other stages.
+LIST='' WRITE=''
+copy() {
+	local number=$1 parent=''
+	shift
+	[ ! -e $((number - 1)) ] || parent="--parent ../$((number - 1))"
+	stages "freeze --timeout 50s --max-stop 0 $* $VICTIM" "vmalist $LIST" memread \
+		"imgwrite $parent $WRITE $number"
+	[ "$STATUS" = '0 0 0 0' ] || fail "the pipeline ended with $STATUS: $(head -n 1 errors)"
+}
+
+# run_criu N ACTION OPTION...: with the images in N.
+run_criu() {
+	local number=$1 action=$2
+	shift 2
+	mkdir -p "$number"
+	criu "$action" -v4 -D "$number" -o "$action.log" "$@" ||
+		fail "criu $action: $(grep -m 1 '^([0-9. ]*) Error' "$number/$action.log")"
+}
+
+# dump N [ACTION]: criu's dump, or pre-dump, on top of the images in N - 1.
+dump() {
+	run_criu "$1" "${2:-dump}" -t "$VICTIM" --track-mem --prev-images-dir "../$(($1 - 1))"
+}
+
+# own_pages N: how many pages the dump in N holds; the others are its parent's.
+own_pages() { echo $(($(cat "$1"/pages-*.img | wc -c) / 4096)); }
+
+# pages_of PID N: those of one process.
+pages_of() {
+	local id
+	id=$(crit decode -i "$2/pagemap-$1.img" | sed -n 's/.*"pages_id": \([0-9]*\).*/\1/p' | head -n 1)
+	echo $(($(stat -c %s "$2/pages-$id.img") / 4096))
+}
+
+# no_parents N: everything is there itself. (PE_PARENT is 1.)
+no_parents() {
+	! crit decode -i "$1/pagemap-$VICTIM.img" | grep -q 'PE_PARENT'
+}
+
+at_most() { [ "$(own_pages "$1")" -le "$2" ] || fail "criu took $(own_pages "$1") pages"; }
+
+# criu stays, since it is now the parent, with which a victim dies.
+restore() {
+	run_criu "$1" restore &
+	RESTORER=$!
+	wait_for 60 grep -q 'Restore finished successfully' "$1/restore.log"
+}
+
+# The victim looks at every page it has written.
+check_only() {
+	local said
+	said=$(tell c) || fail "the restored victim is silent: $(cat victim.*.errors)"
+	[[ $said == ok* ]] || fail "the restored victim says: $said"
+}
+
+# And ends; criu then ends too.
+check() {
+	check_only
+	tell q >/dev/null
+	wait "$RESTORER"
+}
