@@ -15,7 +15,7 @@ DESTDIR ?=
 
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
-	imgwrite/imgwrite memtrack/memtrack framedump/framedump \
+	imgwrite/imgwrite imgread/imgread memtrack/memtrack framedump/framedump \
 	predump/predump
 
 # The architecture: which rooms each folder may include, in link order.
@@ -30,6 +30,7 @@ freeze.uses    := stage stream proc vm base
 vmalist.uses   := stage stream proc vm base
 memread.uses   := stage stream proc vm base
 imgwrite.uses  := stage stream proc image vm base
+imgread.uses   := stage stream proc image vm base
 memtrack.uses  := stage stream proc image vm base
 framedump.uses := stage stream proc vm base
 predump.uses   := stage proc base

@@ -6,7 +6,7 @@ load helpers/lib
 setup() { lib_setup; }
 teardown() { lib_teardown; }
 
-TOOLS=(freeze vmalist thaw memread imgwrite memtrack framedump predump)
+TOOLS=(freeze vmalist thaw memread imgwrite imgread memtrack framedump predump)
 
 @test "each tool: --help on stdout, 0; --version; an unknown option is one line, 100" {
 	local tool code
@@ -58,7 +58,7 @@ example_of() { sed -n '/^\.\\" EXAMPLE/,/^\.Ed/p' "$1" | sed '/^\./d; s/\\&//g; 
 			{ echo "$page: $example"; cat errors; false; }
 		nr=$((nr + 1))
 	done
-	[ "$nr" -ge 7 ]
+	[ "$nr" -ge 8 ]
 	# (twin) an example that does not work is found
 	PID=999999 DIR=copy not bash -o pipefail -c "$example" >out 2>errors
 }

@@ -208,6 +208,70 @@ stats-dump" ] || [ "$VICTIM" -gt "$child" ]
 	[ -e copy/inventory.img ]
 }
 
+# What imgwrite does with IMAGE frames that no imgread writes.
+hostile() {
+	printf '%s\n' 'HELLO page_size=4096 boot=00000000000000000000000000000000 session=00000000000000000000000000000000' \
+		'TASK 0 pid=7 ns_pid=7 living=7' '  thread tid=7 ns_tid=7' 'THAWED clk_tck=100' "$@" \
+		'PAGES 0 digest=auto' '  run 0x1000 1 present' 'END stage=imgread' | frames pack >stream
+	code=0
+	imgwrite images <stream 2>errors || code=$?
+}
+
+@test "imgwrite: an image file of unknown type, number or beginning is refused" {
+	local core=194356544738055504000000
+	hostile "IMAGE type=3 id=7 size=12 data=$core digest=auto"
+	[ "$code" = 0 ]
+	rm -r images
+	for type in 0 13000 70 99 112 4294967295; do
+		hostile "IMAGE type=$type id=7 size=12 data=$core digest=auto"
+		[ "$code" = 2 ]
+		grep -q "an image file of type $type, which is not known" errors
+	done
+	for id in 2:1 3:4294967296 30:4294967296 59:18446744073709551615 100:4294967296; do
+		hostile "IMAGE type=${id%:*} id=${id#*:} size=12 data=$core digest=auto"
+		[ "$code" = 2 ]
+		grep -q "with the number ${id#*:}, which it cannot have" errors
+	done
+	for data in 'size=12 data=194356544738055604000000' 'size=7 data=19435654473805' 'size=0' \
+		"offset=1 size=13 data=$core" 'size=12 data=473805551943565404000000'; do
+		hostile "IMAGE type=3 id=7 $data digest=auto"
+		[ "$code" = 2 ]
+		grep -q 'core-7.img: it does not begin as such a file' errors
+	done
+	hostile "IMAGE type=3 id=7 size=12 data=$core digest=auto" "IMAGE type=3 id=7 size=12 data=$core digest=auto"
+	[ "$code" = 2 ]
+	hostile "IMAGE type=1 id=0 size=9000000 data=16313158 digest=auto" 'IMAGE type=1 id=0 offset=8999999 size=9000000 data=00 digest=auto'
+	[ "$code" = 2 ]
+	grep -q 'inventory.img: is larger than any' errors
+	hostile "IMAGE type=1 id=0 size=9 data=16313158 digest=auto" 'IMAGE type=1 id=0 offset=8 size=9 data=00 digest=auto'
+	[ "$code" = 2 ]
+	grep -q 'inventory.img: has a hole' errors
+	[ ! -e images ]
+	[ -z "$(compgen -G '.images*')" ]
+}
+
+@test "imgwrite: each cut of a stream with other files is refused, and leaves nothing" {
+	hostile "IMAGE type=1 size=14 data=1631315806000000080240c0c407 digest=auto" \
+		'IMAGE type=3 id=7 size=12 data=194356544738055504000000 digest=auto' 'IMAGE type=101 id=1 size=0 digest=auto' \
+		'IMAGE type=105 id=1 size=100 data=0102 digest=auto' 'IMAGE type=105 id=1 offset=100 size=100 digest=auto'
+	[ "$code" = 0 ]
+	[ "$(xxd -p images/inventory.img)" = 1631315806000000080240c0c407 ]
+	[ "$(stat -c %s images/iptables-1.img)" = 100 ]
+	rm -r images
+	head -c -4200 stream | frames cuts imgwrite images 2>errors
+	[ ! -e images ]
+	[ -z "$(compgen -G '.images*')" ]
+}
+
+@test "imgwrite: its table of types is the one in pagestream(5)" {
+	grep -oE '^	\{[0-9A-Z_]+, "[^"]+", ID_[A-Z]+' "$ROOT/src/image/type.c" |
+		sed 's/IMAGE_INVENTORY/1/; s/IMAGE_SHMEM_PAGEMAP/59/; s/IMAGE_IRMAP_CACHE/60/; s/IMAGE_PAGES/100/' |
+		sed 's/^	{\([0-9]*\), "\([^"]*\)", \(ID_.*\)/\1 \2 \3/; s/ ID_HEX/ x/; s/ ID_LONG/ l/; s/ ID_.*//' | sort -n >table
+	[ "$(wc -l <table)" -gt 70 ]
+	sed -n '/^\.\\" TYPES/,/^\.El/p' "$ROOT/src/stream/pagestream.5" | sed -n 's/^\.It \([0-9]\)/\1/p' |
+		sed 's/ Ta "" Ta ""//; s/ No / /g; s/ Ta Pa / /g; s/ Ta \([0-9]\)/\n\1/' | sort -n | diff table -
+}
+
 @test "imgwrite: two processes with one pid in their own namespaces are refused by both outer pids" {
 	unshare -p -f --kill-child true 2>/dev/null || skip "needs root"
 	unshare -p -f --kill-child sleep 60 3>&- &

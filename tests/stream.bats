@@ -88,7 +88,7 @@ golden_bytes() {
 
 @test "stream: each kind of frame has its golden bytes" {
 	for kind in hello:HELLO task:TASK release:RELEASE thawed:THAWED vmas:VMAS maps:MAPS \
-		runs:RUNS pages:PAGES end:END skippable:SKIPPABLE; do
+		runs:RUNS pages:PAGES image:IMAGE end:END skippable:SKIPPABLE; do
 		xxd -r -p "$GOLDEN/${kind%:*}.hex" | frames heads | grep -q " ${kind#*:} "
 	done
 }
@@ -128,6 +128,10 @@ golden_bytes() {
 
 @test "stream: a body that does not match its runs or its digest is refused" {
 	refused "$GOLDEN"/bad/body-*
+}
+
+@test "stream: image files that are not whole, come twice or out of order are refused" {
+	refused "$GOLDEN"/bad/image-*
 }
 
 @test "stream: no END, a wrong END, or bytes behind it are refused" {
@@ -263,7 +267,7 @@ golden_bytes() {
 
 @test "stream: a table may be as long as its kind's limit and no longer" {
 	for limit in 1:4096 2:4194304 3:4096 4:4096 5:262144 6:262144 7:262144 \
-		8:4194304 0x8000:262144 0x80ff:262144; do
+		8:4194304 11:4096 0x8000:262144 0x80ff:262144; do
 		pack "FRAME kind=${limit%:*} table_size=${limit#*:}"
 		bad 'before its END'
 		pack "FRAME kind=${limit%:*} table_size=$((${limit#*:} + 1))"
@@ -278,6 +282,11 @@ golden_bytes() {
 	rm -r images
 	pack "$HELLO" "$TASK" "$RELEASE" 'PAGES 0 digest=auto' '  run 0x10000 8193 present' 'END stage=other'
 	bad 'body longer than its kind allows'
+	for size in 4194304 4194305; do
+		pack "$HELLO" "$TASK" "$RELEASE" "IMAGE type=101 id=1 size=$size body=$size digest=auto" 'END stage=other'
+		[ "$size" = 4194304 ] || bad 'body longer than its kind allows'
+		[ "$size" != 4194304 ] || code 0 framedump -t <stream
+	done
 }
 
 @test "stream: a frame may have 4096 runs and no more" {
@@ -296,12 +305,12 @@ golden_bytes() {
 	code 0 limited imgwrite images <stream
 	rm -r images
 	code 1 limited dd bs=32M if=/dev/zero of=/dev/null count=1 # it does limit
-	for kind in 1 2 3 4 5 6 7 8 0x8000 0x80ff; do
+	for kind in 1 2 3 4 5 6 7 8 11 0x8000 0x80ff; do
 		pack "FRAME kind=$kind table_size=0xffffffff"
 		code 2 limited framedump -t <stream
 		code 2 limited imgwrite images <stream
 	done
-	for kind in 7 0x8000; do
+	for kind in 7 11 0x8000; do
 		pack "FRAME kind=$kind body_size=0xffffffff"
 		code 2 limited framedump -t <stream
 		code 2 limited imgwrite images <stream

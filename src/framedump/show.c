@@ -172,6 +172,20 @@ static void show_runs(const struct stream_reader *in, const struct frame *frame)
 	}
 }
 
+static void show_image(const struct image_piece *piece,
+		       const struct frame *frame)
+{
+	const uint8_t *at = frame->table;
+
+	printf(" type=%" PRIu32 " id=%" PRIu64 " offset=%" PRIu64
+	       " size=%" PRIu64 " body=%" PRIu32,
+	       piece->type, piece->id, piece->offset, piece->size,
+	       frame->body_size);
+	if (frame->flags & FRAME_DIGEST)
+		printf(" digest=%016" PRIx64, get_u64(&at));
+	putchar('\n');
+}
+
 static void show_message(uint16_t kind, const ProtobufCMessage *message)
 {
 	switch (kind) {
@@ -203,6 +217,8 @@ void show_frame(const struct stream_reader *in, const struct frame *frame)
 		       frame->kind, frame->table_size, frame->body_size);
 	else if (frame->kind == KIND_RUNS || frame->kind == KIND_PAGES)
 		show_runs(in, frame);
+	else if (frame->kind == KIND_IMAGE)
+		show_image(&in->image, frame);
 	else
 		show_message(frame->kind, frame->kind == KIND_HELLO
 						  ? &in->hello->base

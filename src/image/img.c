@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define READ_PIECE 65536 /* bytes */
 
 int img_create(int dir, const char *name)
 {
@@ -48,28 +51,39 @@ int img_write_file(int dir, const char *name, const struct buf *out)
 	return fsync(fd);
 }
 
+static int bad(void)
+{
+	errno = EBADMSG;
+	return -1;
+}
+
+int img_open(int dir, const char *name)
+{
+	own_fd int fd =
+		openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat stat;
+
+	if (fd < 0 || fstat(fd, &stat) < 0)
+		return -1;
+	return S_ISREG(stat.st_mode) ? steal_fd(&fd) : bad();
+}
+
 int img_read_file(int dir, const char *name, struct buf *out)
 {
-	own_fd int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	own_fd int fd = img_open(dir, name);
 	ssize_t n;
 
 	if (fd < 0)
 		return -1;
 	do {
-		if (buf_reserve(out, 65536) < 0)
+		if (buf_reserve(out, READ_PIECE) < 0)
 			return -1;
-		n = io_read(fd, out->data + out->size, 65536);
+		n = io_read(fd, out->data + out->size, READ_PIECE);
 		if (n < 0)
 			return -1;
 		out->size += (size_t)n;
 	} while (n);
 	return 0;
-}
-
-static int bad(void)
-{
-	errno = EBADMSG;
-	return -1;
 }
 
 static int take_u32(const char **at, const char *end, uint32_t *value)

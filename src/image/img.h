@@ -32,8 +32,14 @@ int img_put(struct buf *out, const ProtobufCMessage *message);
 /* Creates name with the content of out, synced. */
 int img_write_file(int dir, const char *name, const struct buf *out);
 
-/* Appends the whole file to out. */
+/*
+ * All of a file, appended to out; EBADMSG when it is none (a directory, a
+ * pipe that nobody writes to).
+ */
 int img_read_file(int dir, const char *name, struct buf *out);
+
+/* Opens a file to read from; the same. */
+int img_open(int dir, const char *name);
 
 /*
  * Takes the next message of a file read into memory: *at moves on.  1 with a

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * pagemap-PID.img and the pages-N.img that it names.
+ * pagemap-PID.img and the pages-N.img that it names, written;
+ * pagemap_list.h reads them back.
  *
  * A pagemap is a list of runs, ascending.  The bytes of its PRESENT entries
  * stand in pages-N.img one after another, with no index: an entry's place is
@@ -9,20 +10,15 @@
  *
  * Entries carry their count in both field 2 and field 5 (CRIU before 4.2
  * knows only the one, CRIU 4.2 prefers the other) and hold at most 1,024
- * pages, as CRIU's own do.
+ * pages, as CRIU's own do.  LAZY stays on pages whose bytes are here: without
+ * it `criu restore --lazy-pages` would fetch none of them on a fault.
  */
 #ifndef IMAGE_PAGEMAP_IMG_H
 #define IMAGE_PAGEMAP_IMG_H
 
 #include "base/buf.h"
+#include "image/pagemap_list.h"
 #include "vm/run.h"
-
-/* CRIU's PE_ flags (criu/include/pagemap.h). */
-enum pagemap_flag {
-	PAGEMAP_PARENT = 1 << 0,
-	PAGEMAP_LAZY = 1 << 1,
-	PAGEMAP_PRESENT = 1 << 2,
-};
 
 #define PAGEMAP_ENTRY_MAX 1024 /* pages */
 
@@ -53,28 +49,5 @@ int pagemap_img_hole(struct pagemap_img *img, uint64_t size);
 /* Writes out and syncs both. */
 int pagemap_img_finish(struct pagemap_img *img);
 void pagemap_img_release(struct pagemap_img *img);
-
-/* Reading back. */
-struct pagemap_entry {
-	vaddr_t vaddr;
-	uint64_t nr_pages;
-	uint32_t flags;  /* enum pagemap_flag */
-	uint64_t offset; /* bytes into pages-N.img, of a PRESENT one */
-};
-
-struct pagemap_list {
-	uint32_t pages_id;
-	uint64_t nr_present; /* pages */
-	struct pagemap_entry *entries;
-	size_t nr;
-};
-
-/*
- * Reads dir's pagemap-ID.img.  -1 with errno; EBADMSG for a file that is no
- * pagemap, or whose entries do not ascend.
- */
-int pagemap_list_read(struct pagemap_list *list, int dir, uint32_t id,
-		      uint32_t page_size);
-void pagemap_list_release(struct pagemap_list *list);
 
 #endif

@@ -34,27 +34,30 @@ int inventory_write(int dir, uint64_t uptime_us)
 			     &inventory.base);
 }
 
+static int parse_inventory(const struct buf *file, uint64_t *uptime_us)
+{
+	const char *at = file->data;
+	const char *end = at + file->size;
+	ProtobufCMessage *message;
+
+	if (img_take_magic(&at, end, 0, IMG_INVENTORY) < 0)
+		return -1;
+	if (img_take(&at, end, &criu__inventory__descriptor, &message) <= 0) {
+		errno = EBADMSG;
+		return -1;
+	}
+	*uptime_us = ((const Criu__Inventory *)message)->dump_uptime;
+	protobuf_c_message_free_unpacked(message, NULL);
+	return 0;
+}
+
 int inventory_read(int dir, uint64_t *uptime_us)
 {
 	struct buf file = {0};
-	ProtobufCMessage *message = NULL;
 	int result = img_read_file(dir, INVENTORY_NAME, &file);
-	const char *at = file.data;
-	const char *end = at + file.size;
 
 	if (result == 0)
-		result = img_take_magic(&at, end, 0, IMG_INVENTORY);
-	if (result == 0) {
-		result = img_take(&at, end, &criu__inventory__descriptor,
-				  &message);
-		if (result > 0)
-			*uptime_us = ((Criu__Inventory *)message)->dump_uptime;
-		else
-			errno = EBADMSG;
-		result = result > 0 ? 0 : -1;
-	}
-	if (message)
-		protobuf_c_message_free_unpacked(message, NULL);
+		result = parse_inventory(&file, uptime_us);
 	buf_release(&file);
 	return result;
 }

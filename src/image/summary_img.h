@@ -17,10 +17,7 @@
  */
 int inventory_write(int dir, uint64_t uptime_us);
 
-/*
- * dump_uptime of dir's inventory, 0 where it says none: EBADMSG if that is no
- * inventory.
- */
+/* The uptime, 0 where there is none; EBADMSG for what is no inventory. */
 int inventory_read(int dir, uint64_t *uptime_us);
 
 struct dump_stats {

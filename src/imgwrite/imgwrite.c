@@ -146,6 +146,7 @@ struct imgwrite {
 	struct options options;
 	struct stage stage;
 	struct tasks tasks;
+	struct others others;
 	struct progress progress;
 	int head_fd;
 	struct frame_writer head; /* pagepipe.head */
@@ -221,6 +222,9 @@ static void take(struct imgwrite *self, const struct frame *frame)
 	case KIND_RUNS:
 		stage_misplaced("this stream has no pages yet, memread "
 				"belongs to the left of imgwrite");
+	case KIND_IMAGE:
+		others_write(&self->others, &self->stage);
+		return;
 	case KIND_PAGES:
 		tasks_write(&self->tasks, &self->stage, frame->subject);
 		progress_show(&self->progress, self->stage.in.tally.present);
@@ -258,6 +262,15 @@ static void failed(const struct imgwrite *self)
 	die_errno(EXIT_SYSTEM, "cannot write %s", self->options.path);
 }
 
+/* Last, and as it came where it did. */
+static int write_inventory(struct imgwrite *self)
+{
+	const struct buf *came = &self->others.inventory;
+
+	return came->size ? img_write_file(dir.fd, INVENTORY_NAME, came)
+			  : inventory_write(dir.fd, self->uptime_us);
+}
+
 /* As CRIU's --prev-images-dir. */
 static int link_parent(const struct parent *parent)
 {
@@ -293,7 +306,7 @@ static void write_summary(struct imgwrite *self)
 	if (fsync(self->head_fd) < 0 || close(self->head_fd) < 0 ||
 	    link_parent(&self->tasks.parent) < 0 ||
 	    mark_index(&self->options) < 0 || stats_write(dir.fd, &stats) < 0 ||
-	    inventory_write(dir.fd, self->uptime_us) < 0)
+	    write_inventory(self) < 0)
 		failed(self);
 }
 
@@ -333,6 +346,8 @@ int main(int argc, char **argv)
 	undo_on_signals();
 	open_dir(&self.options);
 	self.tasks.dir = dir.fd;
+	self.tasks.others = &self.others;
+	self.others.dir = dir.fd;
 	self.tasks.index = self.options.index;
 	if (self.options.parent)
 		parent_open(&self.tasks.parent, &dir, self.options.parent);

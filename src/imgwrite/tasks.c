@@ -62,10 +62,13 @@ static void open_image(struct tasks *tasks, uint32_t subject,
 		       uint32_t page_size)
 {
 	while (tasks->opened <= subject) {
+		struct task_image *task = &tasks->all[tasks->opened];
+		uint32_t last = tasks->opened ? task[-1].pages_id : 0;
+
 		close_image(tasks);
-		wrote(pagemap_img_create(&tasks->img, tasks->dir,
-					 tasks->all[tasks->opened].ns_pid,
-					 tasks->opened + 1, page_size));
+		task->pages_id = others_next_pages(tasks->others, last);
+		wrote(pagemap_img_create(&tasks->img, tasks->dir, task->ns_pid,
+					 task->pages_id, page_size));
 		tasks->opened++;
 	}
 }
@@ -135,7 +138,7 @@ static void leave_out(struct tasks *tasks, uint32_t subject)
 
 	snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", task->ns_pid);
 	wrote(unlinkat(tasks->dir, name, 0));
-	snprintf(name, sizeof(name), "pages-%" PRIu32 ".img", subject + 1);
+	snprintf(name, sizeof(name), "pages-%" PRIu32 ".img", task->pages_id);
 	wrote(unlinkat(tasks->dir, name, 0));
 	tasks->nr_written -= task->nr_pages;
 	warn("pid %" PRIu32 " ended, or called exec, while it was copied: "

@@ -6,18 +6,21 @@
 #ifndef IMGWRITE_TASKS_H
 #define IMGWRITE_TASKS_H
 
+#include "imgwrite/others.h"
 #include "imgwrite/parent.h"
 
 struct task_image {
-	uint32_t pid;    /* as freeze saw it */
-	uint32_t ns_pid; /* names the files */
+	uint32_t pid;      /* as freeze saw it */
+	uint32_t ns_pid;   /* names the files */
+	uint32_t pages_id; /* the N of its pages-N.img */
 	uint64_t start_time;
 	uint64_t start_stack;
 	uint64_t nr_pages; /* written */
 };
 
 struct tasks {
-	int dir; /* where the images go */
+	int dir;                     /* where the images go */
+	const struct others *others; /* what has names already */
 	struct task_image *all;
 	uint32_t nr;
 	uint32_t room;

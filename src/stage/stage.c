@@ -60,6 +60,7 @@ void stage_begin(struct stage *stage, enum _Pagestream__Stage id,
 {
 	stage_prepare(sides);
 	stage->id = id;
+	stage->sides = sides;
 	if (stream_reader_init(&stage->in, STDIN_FILENO,
 			       sides & STAGE_WRITES ? STDOUT_FILENO : -1) < 0)
 		die_errno(EXIT_SYSTEM, "no memory");
@@ -159,6 +160,12 @@ void stage_pages(struct stage *stage, const struct pages *pages)
 	written(stream_pages(&stage->out, pages));
 }
 
+void stage_image(struct stage *stage, const struct image_piece *piece,
+		 const void *data, uint32_t size)
+{
+	written(stream_image(&stage->out, piece, data, size));
+}
+
 void stage_finish(struct stage *stage)
 {
 	enum frame_status status = stream_finish(&stage->in);
@@ -169,13 +176,15 @@ void stage_finish(struct stage *stage)
 
 void stage_end(struct stage *stage, Pagestream__End *end)
 {
-	if (!stage->end_first)
+	bool reads = stage->sides & STAGE_READS;
+
+	if (reads && !stage->end_first)
 		stage_finish(stage);
 	end->stage = stage->id;
-	written(stream_end(&stage->out, &stage->in, end));
+	written(stream_end(&stage->out, reads ? &stage->in : NULL, end));
 	if (close(STDOUT_FILENO) < 0)
 		die_errno(EXIT_SYSTEM, "cannot write the stream");
-	if (stage->end_first)
+	if (reads && stage->end_first)
 		stage_finish(stage);
 }
 

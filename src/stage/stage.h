@@ -12,16 +12,17 @@
 #include "stream/reader.h"
 #include "stream/writer.h"
 
-struct stage {
-	enum _Pagestream__Stage id;
-	bool end_first; /* see stage_end() */
-	struct stream_reader in;
-	struct stream_writer out;
-};
-
 enum stage_side {
 	STAGE_READS = 1 << 0,
 	STAGE_WRITES = 1 << 1,
+};
+
+struct stage {
+	enum _Pagestream__Stage id;
+	enum stage_side sides;
+	bool end_first; /* see stage_end() */
+	struct stream_reader in;
+	struct stream_writer out;
 };
 
 /*
@@ -30,7 +31,7 @@ enum stage_side {
  */
 void stage_prepare(enum stage_side sides);
 
-/* A filter from 0 to 1; a sink with STAGE_READS alone. */
+/* A filter from 0 to 1; a source or a sink with one side alone. */
 void stage_begin(struct stage *stage, enum _Pagestream__Stage id,
 		 enum stage_side sides);
 
@@ -46,6 +47,8 @@ void stage_runs(struct stage *stage, uint32_t subject, const struct run *runs,
 		uint32_t nr);
 void stage_alive(struct stage *stage);
 void stage_pages(struct stage *stage, const struct pages *pages);
+void stage_image(struct stage *stage, const struct image_piece *piece,
+		 const void *data, uint32_t size);
 
 /* Dies when there is more behind END; waits for the end of file. */
 void stage_finish(struct stage *stage);

@@ -20,7 +20,7 @@ const char *frame_kind_name(uint16_t kind)
 		[KIND_RELEASE] = "RELEASE", [KIND_THAWED] = "THAWED",
 		[KIND_VMAS] = "VMAS",       [KIND_RUNS] = "RUNS",
 		[KIND_PAGES] = "PAGES",     [KIND_END] = "END",
-		[KIND_MAPS] = "MAPS",
+		[KIND_MAPS] = "MAPS",       [KIND_IMAGE] = "IMAGE",
 	};
 
 	if (frame_is_skippable(kind))
@@ -40,7 +40,8 @@ static uint32_t table_limit(uint16_t kind)
 	case KIND_HELLO:
 	case KIND_RELEASE:
 	case KIND_THAWED:
-		return 4096;
+	case KIND_IMAGE:
+		return FRAME_SMALL_MAX;
 	case KIND_MAPS:
 	case KIND_VMAS:
 	case KIND_RUNS:
@@ -130,6 +131,11 @@ static enum frame_status take_magic(struct frame_reader *reader)
 	return FRAME_OK;
 }
 
+static bool has_body(uint16_t kind)
+{
+	return kind == KIND_PAGES || kind == KIND_IMAGE;
+}
+
 /* What can be said of a head before its table is there. */
 static enum frame_status check_head(struct frame_reader *reader,
 				    const struct frame *frame)
@@ -140,11 +146,11 @@ static enum frame_status check_head(struct frame_reader *reader,
 		return bad(reader, "unknown kind of frame");
 	if (frame->table_size > limit)
 		return bad(reader, "table longer than its kind allows");
-	if (frame->kind != KIND_PAGES && frame->body_size)
+	if (!has_body(frame->kind) && frame->body_size)
 		return bad(reader, "body where its kind has none");
 	if (frame->body_size > FRAME_BODY_MAX)
 		return bad(reader, "body longer than its kind allows");
-	if (frame->flags & ~(frame->kind == KIND_PAGES ? FRAME_DIGEST : 0))
+	if (frame->flags & ~(has_body(frame->kind) ? FRAME_DIGEST : 0))
 		return bad(reader, "unknown flag in a head");
 	return FRAME_OK;
 }

@@ -11,7 +11,8 @@
  *            body_size   4  bytes
  *            crc         4  CRC-32C of the 16 bytes above and the table
  *   table    table_size bytes
- *   body     body_size bytes (PAGES only: the pages flagged PRESENT)
+ *   body     body_size bytes (PAGES: the pages flagged PRESENT; IMAGE: a
+ *            piece of a file; other kinds have none)
  *
  * All numbers are little-endian.  A reader takes exactly one head and its
  * table; the body is left for the caller, piece by piece, and its digest is
@@ -42,11 +43,11 @@ enum frame_kind {
 	KIND_RUNS = 6,
 	KIND_PAGES = 7,
 	KIND_END = 8,
-	KIND_MAPS = 12, /* what freeze read of /proc/PID/maps */
+	KIND_IMAGE = 11, /* a piece of another image file; image.h */
+	KIND_MAPS = 12,  /* what freeze read of /proc/PID/maps */
 	/* kept free: */
 	KIND_OBJECT = 9,  /* shared memory */
 	KIND_THREAD = 10, /* tid, stack pointer, registers */
-	KIND_IMAGE = 11,  /* another image file: table number and id */
 	/* a reader that does not know these passes them on or drops them: */
 	KIND_ALIVE = 0x8000, /* nothing, but the writer is at work */
 	KIND_SKIPPABLE_FIRST = 0x8000,
@@ -54,12 +55,13 @@ enum frame_kind {
 };
 
 enum frame_flag {
-	FRAME_DIGEST = 1 << 0, /* PAGES: the digest field is in use */
+	FRAME_DIGEST = 1 << 0, /* PAGES, IMAGE: the digest field is in use */
 };
 
 /* Bytes. */
 #define FRAME_TABLE_MAX (4u << 20)   /* TASK: some 200,000 threads */
 #define FRAME_LIST_MAX  (256u << 10) /* MAPS, VMAS, RUNS, PAGES, skippable */
+#define FRAME_SMALL_MAX 4096u        /* HELLO, RELEASE, THAWED, IMAGE */
 #define FRAME_BODY_MAX  (4u << 20)
 #define FRAME_IOVECS    512 /* pieces of a body that is written */
 

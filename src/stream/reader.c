@@ -80,6 +80,35 @@ static enum frame_status take_runs(struct stream_reader *reader,
 	return FRAME_OK;
 }
 
+static bool image_is_whole(const struct stream_reader *reader)
+{
+	return reader->image_end == reader->image.size;
+}
+
+/* Files ascend, so that none comes twice, and so do the pieces of each. */
+static enum frame_status take_image(struct stream_reader *reader,
+				    const struct frame *frame)
+{
+	struct image_piece last = reader->image;
+	bool whole = image_is_whole(reader);
+	int order;
+
+	if (image_decode(frame, &reader->image) < 0)
+		return bad(reader, "IMAGE that makes no sense");
+	order = reader->has_image ? image_compare(&last, &reader->image) : -1;
+	if (reader->has_image && order != 0 && !whole)
+		return bad(reader, "an image file that is not whole");
+	if (order > 0 || (order == 0 && whole))
+		return bad(reader, "image files that do not ascend");
+	if (order == 0 && (reader->image.size != last.size ||
+			   reader->image.offset < reader->image_end))
+		return bad(reader, "pieces of an image file out of order");
+	reader->has_image = true;
+	reader->image_end = reader->image.offset + frame->body_size;
+	reader->body_bytes += frame->body_size;
+	return FRAME_OK;
+}
+
 static bool skips_match(const Pagestream__Totals *totals,
 			const struct tally *tally)
 {
@@ -161,7 +190,8 @@ static enum stream_place place_after(const struct stream_reader *reader,
 {
 	enum stream_place at = reader->place;
 	bool before = at == PLACE_TASKS || at == PLACE_MAPS;
-	bool listed = at == PLACE_VMAS || at == PLACE_RUNS || at == PLACE_PAGES;
+	bool listed = at == PLACE_VMAS || at == PLACE_RUNS ||
+		      at == PLACE_PAGES || at == PLACE_IMAGES;
 
 	switch (kind) {
 	case KIND_HELLO:
@@ -180,7 +210,11 @@ static enum stream_place place_after(const struct stream_reader *reader,
 	case KIND_VMAS:
 		return at == PLACE_VMAS ? PLACE_VMAS : PLACE_START;
 	case KIND_RUNS:
-		return listed && at != PLACE_PAGES ? PLACE_RUNS : PLACE_START;
+		return at == PLACE_VMAS || at == PLACE_RUNS ? PLACE_RUNS
+							    : PLACE_START;
+	case KIND_IMAGE:
+		return at == PLACE_VMAS || at == PLACE_IMAGES ? PLACE_IMAGES
+							      : PLACE_START;
 	case KIND_PAGES:
 		return listed && at != PLACE_RUNS ? PLACE_PAGES : PLACE_START;
 	case KIND_END:
@@ -213,6 +247,8 @@ static enum frame_status take_content(struct stream_reader *reader,
 	case KIND_PAGES:
 		status = take_subject(reader, frame, place);
 		return status == FRAME_OK ? take_runs(reader, frame) : status;
+	case KIND_IMAGE:
+		return take_image(reader, frame);
 	case KIND_END:
 		return take_end(reader);
 	default:
@@ -259,6 +295,8 @@ enum frame_status stream_next(struct stream_reader *reader, struct frame *frame)
 	place = place_after(reader, frame->kind);
 	if (place == PLACE_START)
 		return bad(reader, "frames out of order");
+	if (place != PLACE_IMAGES && !image_is_whole(reader))
+		return bad(reader, "an image file that is not whole");
 	if (!take_message(reader, frame))
 		return bad(reader, senseless(frame->kind));
 	status = take_content(reader, frame, place);

@@ -2,13 +2,15 @@
 /*
  * A checked stream: frames as frame_next() gives them, and beyond that the
  * order of kinds, control messages that make sense, subjects that come one
- * after another, runs that ascend, and an END whose totals and checksum are
- * those of what was read.  Every reading tool sees its input through this.
+ * after another, runs that ascend, image files that ascend and are whole, and
+ * an END whose totals and checksum are those of what was read.  Every reading
+ * tool sees its input through this.
  */
 #ifndef STREAM_READER_H
 #define STREAM_READER_H
 
 #include "stream/control.h"
+#include "stream/image.h"
 #include "stream/runs.h"
 #include "vm/tally.h"
 
@@ -17,6 +19,7 @@ enum stream_place {
 	PLACE_TASKS, /* HELLO was seen */
 	PLACE_MAPS,
 	PLACE_VMAS, /* RELEASE or THAWED */
+	PLACE_IMAGES,
 	PLACE_RUNS,
 	PLACE_PAGES,
 	PLACE_LATE_THAWED, /* THAWED behind the pages */
@@ -37,6 +40,9 @@ struct stream_reader {
 	Pagestream__End *end;      /* from END on */
 	struct run *runs;          /* of the present RUNS or PAGES frame */
 	uint32_t nr_runs;
+	struct image_piece image; /* the present IMAGE frame's, or the last */
+	uint64_t image_end;       /* of that piece, bytes into its file */
+	bool has_image;
 };
 
 /* Frames from in; out is watched as frame.h says.  -1 with ENOMEM. */

@@ -109,6 +109,25 @@ int stream_pages(struct stream_writer *writer, const struct pages *pages)
 			   pages->nr_body);
 }
 
+int stream_image(struct stream_writer *writer, const struct image_piece *piece,
+		 const void *data, uint32_t size)
+{
+	uint8_t table[IMAGE_TABLE_SIZE];
+	struct iovec body = {(void *)data, size};
+	struct digest digest;
+	struct frame frame = {
+		.kind = KIND_IMAGE,
+		.flags = FRAME_DIGEST,
+		.table = table,
+		.body_size = size,
+	};
+
+	digest_begin(&digest);
+	digest_add(&digest, data, size);
+	frame.table_size = image_encode(table, digest_end(&digest), piece);
+	return frame_write(&writer->frames, &frame, &body, 1);
+}
+
 int stream_pass(struct stream_writer *writer, struct stream_reader *reader,
 		const struct frame *frame)
 {
@@ -163,8 +182,10 @@ int stream_end(struct stream_writer *writer, const struct stream_reader *before,
 
 	end->totals = fill_totals(&own, &writer->tally, writer->frames.frames,
 				  writer->frames.body_bytes);
-	end->before = fill_totals(&other, &before->tally, before->frames.frames,
-				  before->body_bytes);
+	if (before)
+		end->before =
+			fill_totals(&other, &before->tally,
+				    before->frames.frames, before->body_bytes);
 	end->heads_crc = writer->frames.heads_crc;
 	return stream_control(writer, KIND_END, 0, &end->base);
 }

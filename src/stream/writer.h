@@ -40,12 +40,16 @@ struct pages {
 };
 int stream_pages(struct stream_writer *writer, const struct pages *pages);
 
-/* The frame that reader gave last, unchanged. */
+/* A piece of another image file; always with its digest. */
+int stream_image(struct stream_writer *writer, const struct image_piece *piece,
+		 const void *data, uint32_t size);
+
+/* The frame that reader gave last, unchanged; not one with a body. */
 int stream_pass(struct stream_writer *writer, struct stream_reader *reader,
 		const struct frame *frame);
 
 /*
- * Fills in the totals of end, those of the stream read before
+ * Fills in the totals of end, those of the stream read before (NULL: none was)
  * and the checksum, and writes it; stream_append_end() into memory.
  */
 int stream_end(struct stream_writer *writer, const struct stream_reader *before,

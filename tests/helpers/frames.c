@@ -18,6 +18,7 @@
  *   kind= flags= subject= table_size= body_size= crc=   fields of the head
  *   table=N body=N    so many bytes     hex=HEX      the bytes of a table, in
  *                                                    PAGES behind the digest
+ *   data=HEX          the bytes of an IMAGE's body
  *   digest=auto       the right digest  FRAME kind=N     any kind
  *   magic HEX         in its place      raw HEX      uncounted bytes
  *   again             the frame before once more, uncounted
@@ -208,7 +209,10 @@ static int copy_frame(struct stream_writer *writer,
 	if (take_body(reader, &body) != FRAME_OK)
 		die(EXIT_INPUT, "%s", stream_why(reader));
 	iov = (struct iovec){body.data, body.size};
-	if (frame_is_skippable(frame->kind))
+	if (frame->kind == KIND_IMAGE)
+		result = stream_image(writer, &reader->image, body.data,
+				      (uint32_t)body.size);
+	else if (frame_is_skippable(frame->kind))
 		result = stream_pass(writer, reader, frame);
 	else if (frame->kind == KIND_RUNS)
 		result = stream_runs(writer, frame->subject, reader->runs,

@@ -34,6 +34,7 @@ struct packer {
 	int64_t head[HEAD_KEYS], table_size, body_size;
 	bool digest, digest_given;
 	uint64_t digest_value;
+	struct image_piece piece;
 	ProtobufCMessage *message;
 	struct buf table, body;
 };
@@ -143,6 +144,20 @@ static void fill_end(struct packer *self, Pagestream__End *end)
 	fill_totals(self, end->totals);
 }
 
+static void put_piece(struct packer *self)
+{
+	uint8_t bytes[32], *at = bytes;
+
+	if (self->kind != KIND_IMAGE)
+		return;
+	put_u32(&at, self->piece.type);
+	put_u32(&at, 0);
+	put_u64(&at, self->piece.id);
+	put_u64(&at, self->piece.offset);
+	put_u64(&at, self->piece.size);
+	append(&self->table, bytes, sizeof(bytes));
+}
+
 static void put_message(struct packer *self)
 {
 	if (!self->message)
@@ -213,13 +228,14 @@ static void close_frame(struct packer *self)
 	if (!self->open)
 		return;
 	put_message(self);
+	put_piece(self);
 	resize(&self->table, self->table_size);
 	resize(&self->body, self->body_size);
 	put_digest(self);
 	encode_head(self, head);
 	self->heads_crc = crc32c(self->heads_crc, head + 16, 4);
 	self->frames++;
-	if (self->kind == KIND_PAGES)
+	if (self->kind == KIND_PAGES || self->kind == KIND_IMAGE)
 		self->body_bytes += self->body.size;
 	frame->size = 0;
 	append(frame, head, sizeof(head));
@@ -249,6 +265,27 @@ static const ProtobufCMessageDescriptor *message_of(uint16_t kind)
 	default:
 		return NULL;
 	}
+}
+
+/* The fields of an IMAGE frame. */
+static bool set_piece_word(struct packer *self, const char *word)
+{
+	struct image_piece *piece = &self->piece;
+	const char *value = word + strcspn(word, "=") + 1;
+
+	if (!strncmp(word, "type=", 5))
+		piece->type = (uint32_t)number(value, 0);
+	else if (!strncmp(word, "id=", 3))
+		piece->id = number(value, 0);
+	else if (!strncmp(word, "offset=", 7))
+		piece->offset = number(value, 0);
+	else if (!strncmp(word, "size=", 5))
+		piece->size = number(value, 0);
+	else if (!strncmp(word, "data=", 5))
+		append_hex(&self->body, value);
+	else
+		return false;
+	return true;
 }
 
 /* Words that say how the frame is written, not what is in it. */
@@ -308,10 +345,12 @@ static void open_frame(struct packer *self, const char *name, char *line)
 								    : "0x8000");
 	type = message_of(self->kind);
 	self->message = type ? new_message(type) : NULL;
-	if (self->kind == KIND_PAGES)
+	self->piece = (struct image_piece){0};
+	if (self->kind == KIND_PAGES || self->kind == KIND_IMAGE)
 		append(&self->table, &(uint64_t){0}, sizeof(uint64_t));
 	for (char *word; (word = next_word(&line));) {
-		if (set_frame_word(self, word))
+		if ((self->kind == KIND_IMAGE && set_piece_word(self, word)) ||
+		    set_frame_word(self, word))
 			continue;
 		if (!self->message)
 			die(EXIT_USAGE, "%s has no '%s'", name, word);

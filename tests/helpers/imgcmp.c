@@ -7,24 +7,23 @@
  *   is every page of private memory that is not zero in the image?
  *
  * The second one is answered from /proc/PID/pagemap alone, not by the scan
- * that made the image.  ID is the pid in the process's own namespace.
+ * that made the image.  ID is the pid in the process's own namespace.  Pages
+ * that only a parent of DIR holds are compared like any others.
  *
  * Prints "N pages equal, N wrong, N missing" and the first bad address; 1 if
  * there is one.
  */
 #include "base/die.h"
 #include "base/num.h"
-#include "image/pagemap_img.h"
+#include "image/chain.h"
 #include "proc/maps.h"
 #include "proc/procfs.h"
 #include "proc/task.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHUNK 8192 /* entries of a pagemap */
@@ -34,10 +33,10 @@ struct compare {
 	pid_t tid; /* a living one: the leader may have exited */
 	int mem;
 	int pagemap;
-	int pages;
 	uint32_t page_size;
-	struct pagemap_list list;
-	char *image_page;
+	struct chain chain;
+	const struct pagemap_list *list;
+	char *zeros;
 	char *memory_page;
 	uint64_t equal, wrong, missing;
 	vaddr_t first_bad;
@@ -50,31 +49,29 @@ static void bad(struct compare *self, uint64_t *count, vaddr_t vaddr)
 	++*count;
 }
 
-static const struct pagemap_entry *find(const struct compare *self,
-					vaddr_t vaddr)
-{
-	size_t low = 0;
-	size_t high = self->list.nr;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		const struct pagemap_entry *entry = &self->list.entries[middle];
-
-		if (vaddr < entry->vaddr)
-			high = middle;
-		else if (vaddr >=
-			 entry->vaddr + entry->nr_pages * self->page_size)
-			low = middle + 1;
-		else
-			return entry;
-	}
-	return NULL;
-}
-
 static bool read_memory(struct compare *self, vaddr_t vaddr)
 {
 	return pread(self->mem, self->memory_page, self->page_size,
 		     (off_t)vaddr) == (ssize_t)self->page_size;
+}
+
+/* The page of the image, from whichever level holds it; NULL for a hole. */
+static const char *image_page(struct compare *self,
+			      const struct pagemap_entry *entry, vaddr_t vaddr)
+{
+	struct chain_piece piece = {
+		.level = &self->chain.levels[0],
+		.offset = entry->offset + (vaddr - entry->vaddr),
+	};
+	const char *data;
+
+	if (entry->flags & PAGEMAP_PARENT &&
+	    chain_resolve(&self->chain, entry, vaddr, &piece) < 0)
+		die(EXIT_INPUT, "%s", self->chain.fault.text);
+	if (pages_file_next(&piece.level->pages, piece.offset, 1, &data) < 0)
+		die_errno(EXIT_INPUT, "%s: pages at %" PRIu64,
+			  piece.level->path, piece.offset);
+	return data;
 }
 
 static void compare_entry(struct compare *self,
@@ -82,14 +79,10 @@ static void compare_entry(struct compare *self,
 {
 	for (uint64_t i = 0; i < entry->nr_pages; i++) {
 		vaddr_t vaddr = entry->vaddr + i * self->page_size;
-		uint64_t offset = entry->offset + i * self->page_size;
+		const char *page = image_page(self, entry, vaddr);
 
-		if (pread(self->pages, self->image_page, self->page_size,
-			  (off_t)offset) != (ssize_t)self->page_size)
-			die(EXIT_INPUT, "pages file is short at %" PRIu64,
-			    offset);
 		if (read_memory(self, vaddr) &&
-		    !memcmp(self->image_page, self->memory_page,
+		    !memcmp(page ? page : self->zeros, self->memory_page,
 			    self->page_size))
 			self->equal++;
 		else
@@ -117,7 +110,8 @@ static bool should_be_there(const struct compare *self, enum vma_kind kind,
 static void look_for(struct compare *self, enum vma_kind kind, vaddr_t vaddr,
 		     uint64_t entry)
 {
-	if (!should_be_there(self, kind, entry) || find(self, vaddr) ||
+	if (!should_be_there(self, kind, entry) ||
+	    pagemap_list_find(self->list, vaddr, self->page_size) ||
 	    !read_memory(self, vaddr) ||
 	    is_zero(self->memory_page, self->page_size))
 		return;
@@ -176,27 +170,24 @@ static pid_t living_thread(pid_t pid)
 
 static void open_all(struct compare *self, const char *path, uint32_t id)
 {
-	int dir = open(path, O_RDONLY | O_DIRECTORY);
-	struct stat stat;
+	const struct chain_level *top;
 	char name[32];
 
 	self->tid = living_thread(self->pid);
 	self->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
-	self->image_page = malloc(self->page_size);
+	self->zeros = calloc(1, self->page_size);
 	self->memory_page = malloc(self->page_size);
 	self->mem = procfs_open(self->pid, self->tid, "mem");
 	self->pagemap = procfs_open(self->pid, self->tid, "pagemap");
-	if (dir < 0 || self->mem < 0 || self->pagemap < 0 ||
-	    faccessat(dir, "inventory.img", R_OK, 0) < 0)
-		die_errno(EXIT_SYSTEM, "pid %d, %s", self->pid, path);
-	if (pagemap_list_read(&self->list, dir, id, self->page_size) < 0)
-		die_errno(EXIT_INPUT, "%s: pagemap-%" PRIu32 ".img", path, id);
-	snprintf(name, sizeof(name), "pages-%" PRIu32 ".img",
-		 self->list.pages_id);
-	self->pages = openat(dir, name, O_RDONLY);
-	if (self->pages < 0 || fstat(self->pages, &stat) < 0)
-		die_errno(EXIT_INPUT, "%s: %s", path, name);
-	if ((uint64_t)stat.st_size != self->list.nr_present * self->page_size)
+	if (self->mem < 0 || self->pagemap < 0)
+		die_errno(EXIT_SYSTEM, "pid %d", self->pid);
+	snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", id);
+	if (chain_open(&self->chain, path) < 0 ||
+	    chain_load(&self->chain, name, self->page_size) < 0)
+		die(EXIT_INPUT, "%s", self->chain.fault.text);
+	top = &self->chain.levels[0];
+	self->list = &top->list;
+	if (top->pages.size != self->list->nr_present * self->page_size)
 		die(EXIT_INPUT, "%s: %s has not the size its pagemap says",
 		    path, name);
 }
@@ -214,9 +205,9 @@ int main(int argc, char **argv)
 		die(EXIT_USAGE, "usage: imgcmp PID DIR [ID]");
 	self.pid = (pid_t)pid;
 	open_all(&self, argv[2], (uint32_t)id);
-	for (size_t i = 0; i < self.list.nr; i++)
-		if (self.list.entries[i].flags & PAGEMAP_PRESENT)
-			compare_entry(&self, &self.list.entries[i]);
+	for (size_t i = 0; i < self.list->nr; i++)
+		if (self.list->entries[i].flags != PAGEMAP_LAZY)
+			compare_entry(&self, &self.list->entries[i]);
 	check_memory(&self);
 	printf("%" PRIu64 " pages equal, %" PRIu64 " wrong, %" PRIu64
 	       " missing",

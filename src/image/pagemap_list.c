@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "image/pagemap_list.h"
+
+#include "image/criu.pb-c.h"
+#include "image/img.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int bad(struct pagemap_list *list, const char *why)
+{
+	list->why = why;
+	errno = EBADMSG;
+	return -1;
+}
+
+/* As CRIU's init_compat_pagemap_entry(): in_parent is older than flags. */
+static uint32_t flags_of(const Criu__PagemapEntry *message)
+{
+	uint32_t flags = message->has_flags ? message->flags : 0;
+
+	if (message->has_in_parent && message->in_parent)
+		return flags | PAGEMAP_PARENT;
+	return message->has_flags ? flags : PAGEMAP_PRESENT;
+}
+
+static int check_flags(struct pagemap_list *list, uint32_t flags)
+{
+	switch (flags) {
+	case PAGEMAP_PARENT:
+	case PAGEMAP_LAZY:
+	case PAGEMAP_PRESENT:
+	case PAGEMAP_PRESENT | PAGEMAP_LAZY:
+		return 0;
+	default:
+		return bad(list, "an entry with flags that are not known "
+				 "(are its pages compressed?)");
+	}
+}
+
+/* CRIU 4.2 writes field 5 and a 0 in field 2; older ones field 2 alone. */
+static int count_of(struct pagemap_list *list,
+		    const Criu__PagemapEntry *message, uint64_t *nr_pages)
+{
+	*nr_pages = message->has_nr_pages ? message->nr_pages
+					  : message->compat_nr_pages;
+	if (message->compat_nr_pages && message->compat_nr_pages != *nr_pages)
+		return bad(list, "an entry with two counts that differ");
+	return *nr_pages ? 0 : bad(list, "an entry of no pages");
+}
+
+static int take_message(struct pagemap_list *list,
+			const Criu__PagemapEntry *message,
+			struct pagemap_entry *entry)
+{
+	if (message->base.n_unknown_fields)
+		return bad(list, "an entry with a field that is not known "
+				 "(are its pages compressed?)");
+	entry->vaddr = message->vaddr;
+	entry->flags = flags_of(message);
+	if (check_flags(list, entry->flags) < 0)
+		return -1;
+	return count_of(list, message, &entry->nr_pages);
+}
+
+static int check_place(struct pagemap_list *list,
+		       const struct pagemap_entry *entry, uint32_t page_size)
+{
+	const struct pagemap_entry *last =
+		list->nr ? &list->entries[list->nr - 1] : NULL;
+
+	if (entry->vaddr % page_size)
+		return bad(list, "an entry that begins within a page");
+	if (entry->nr_pages > (UINT64_MAX - entry->vaddr) / page_size)
+		return bad(list, "an entry that ends beyond all addresses");
+	if (last && entry->vaddr < last->vaddr + last->nr_pages * page_size)
+		return bad(list, "entries that do not ascend");
+	return 0;
+}
+
+/* Room for one more: doubled at every power of two. */
+static int grow(struct pagemap_list *list)
+{
+	struct pagemap_entry *grown;
+
+	if (list->nr & (list->nr - 1))
+		return 0;
+	grown = reallocarray(list->entries, list->nr ? 2 * list->nr : 1,
+			     sizeof(*list->entries));
+	if (!grown)
+		return -1;
+	list->entries = grown;
+	return 0;
+}
+
+static int add_entry(struct pagemap_list *list, struct pagemap_entry *entry,
+		     uint32_t page_size)
+{
+	if (check_place(list, entry, page_size) < 0 || grow(list) < 0)
+		return -1;
+	entry->offset = list->nr_present * page_size;
+	if (entry->flags & PAGEMAP_PRESENT)
+		list->nr_present += entry->nr_pages;
+	if (entry->flags & PAGEMAP_PARENT)
+		list->nr_parent += entry->nr_pages;
+	list->entries[list->nr++] = *entry;
+	return 0;
+}
+
+static int parse_entries(struct pagemap_list *list, const struct buf *file,
+			 const char *at, uint32_t page_size)
+{
+	ProtobufCMessage *message;
+
+	while (true) {
+		struct pagemap_entry entry = {0};
+		int result;
+
+		list->at = (uint64_t)(at - file->data);
+		entry.at = list->at;
+		result = img_take(&at, file->data + file->size,
+				  &criu__pagemap_entry__descriptor, &message);
+		if (result < 0)
+			return bad(list,
+				   "an entry that is cut short or damaged");
+		if (!result)
+			return 0;
+		result = take_message(list, (const Criu__PagemapEntry *)message,
+				      &entry);
+		protobuf_c_message_free_unpacked(message, NULL);
+		if (result < 0 || add_entry(list, &entry, page_size) < 0)
+			return -1;
+	}
+}
+
+static int parse(struct pagemap_list *list, const struct buf *file,
+		 uint32_t page_size)
+{
+	const char *at = file->data;
+	const char *end = at + file->size;
+	ProtobufCMessage *head;
+	size_t unknown;
+
+	if (img_take_magic(&at, end, IMG_COMMON, IMG_PAGEMAP) < 0)
+		return bad(list, "it does not begin as a pagemap");
+	list->at = (uint64_t)(at - file->data);
+	if (img_take(&at, end, &criu__pagemap_head__descriptor, &head) <= 0)
+		return bad(list, "a head that is cut short or damaged");
+	list->pages_id = ((const Criu__PagemapHead *)head)->pages_id;
+	unknown = head->n_unknown_fields;
+	protobuf_c_message_free_unpacked(head, NULL);
+	if (unknown)
+		return bad(list, "a head with a field that is not known "
+				 "(are its pages compressed?)");
+	return parse_entries(list, file, at, page_size);
+}
+
+int pagemap_list_read_file(struct pagemap_list *list, int dir, const char *name,
+			   uint32_t page_size)
+{
+	struct buf file = {0};
+	int result;
+
+	*list = (struct pagemap_list){.why = "it is no file"};
+	result = img_read_file(dir, name, &file);
+	if (result == 0)
+		result = parse(list, &file, page_size);
+	if (result < 0) {
+		struct pagemap_list fault = {.why = list->why, .at = list->at};
+
+		pagemap_list_release(list);
+		*list = fault;
+	}
+	buf_release(&file);
+	return result;
+}
+
+int pagemap_list_read(struct pagemap_list *list, int dir, uint32_t id,
+		      uint32_t page_size)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", id);
+	return pagemap_list_read_file(list, dir, name, page_size);
+}
+
+void pagemap_list_release(struct pagemap_list *list)
+{
+	int error = errno;
+
+	free(list->entries);
+	*list = (struct pagemap_list){0};
+	errno = error;
+}
+
+const struct pagemap_entry *pagemap_list_find(const struct pagemap_list *list,
+					      vaddr_t vaddr, uint32_t page_size)
+{
+	size_t low = 0;
+	size_t high = list->nr;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct pagemap_entry *entry = &list->entries[middle];
+
+		if (vaddr < entry->vaddr)
+			high = middle;
+		else if (vaddr >= entry->vaddr + entry->nr_pages * page_size)
+			low = middle + 1;
+		else
+			return entry;
+	}
+	return NULL;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * A pages-N.img to read from: pages back to back.  Its holes are found with
+ * SEEK_DATA, so that zeros that take no space take no time either; the rest is
+ * read ahead in pieces, as it stands in the order in which it is wanted.
+ */
+#ifndef IMAGE_PAGES_FILE_H
+#define IMAGE_PAGES_FILE_H
+
+#include <stdint.h>
+
+struct pages_file {
+	int fd;
+	uint32_t page_size;
+	uint64_t size;               /* bytes */
+	char *window;                /* what is read ahead */
+	uint64_t begin, end;         /* bytes of the file in it */
+	uint64_t data_from, data_to; /* no hole in between */
+};
+
+/* Opens dir's pages-N.img; -1 with errno. */
+int pages_file_open(struct pages_file *file, int dir, uint32_t pages_id,
+		    uint32_t page_size);
+void pages_file_close(struct pages_file *file);
+
+/*
+ * What stands at offset, nr_pages at most: at least one page, and how many.
+ * *data is their bytes, until the next call; NULL where they are a hole.  -1
+ * with errno, EBADMSG where the file ends.
+ */
+int64_t pages_file_next(struct pages_file *file, uint64_t offset,
+			uint64_t nr_pages, const char **data);
+
+#endif
