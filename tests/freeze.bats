@@ -270,7 +270,7 @@ busy_copy() {
 		wait_for 5 eval '[ "$(counter count)" -gt 1000 ]'
 		for _ in 1 2 3; do
 			freeze "$VICTIM" 2>>errors | {
-				rm -f counted
+				rm -f counted out
 				releaser take tasks for=counted status thaw >out &
 				wait_for 5 grep -q tasks out
 				counter count >before

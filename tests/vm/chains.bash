@@ -75,6 +75,32 @@ chain_kinds() {
 	hand_over 2 600
 }
 
+# The chain says what the stopped process holds, byte for byte: with a last
+# round of ours on it, and then with criu's; and that, with its parents
+# resolved, is all that criu needs.
+chain_truth() {
+	victim anon=16M sparse=1M none heap filepriv
+	track ''
+	copy 1
+	change
+	order 'd sparse 16'
+	copy 2
+	change
+	kill -STOP "$VICTIM"
+	copy 3 --consistent
+	"$PLANT"
+	equals 3
+	kill -CONT "$VICTIM"
+	change
+	dump 4 dump --leave-stopped
+	equals 4
+	imgread --all --flatten 4 | imgwrite full
+	rm -r 1 2 3 4
+	kill -KILL "$VICTIM"
+	restore full
+	check
+}
+
 # Sixteen threads, two of which write all the time.
 chain_threads() {
 	victim anon=4M mutate=2 blocked=13

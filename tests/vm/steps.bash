@@ -65,9 +65,20 @@ run_criu() {
 		fail "criu $action: $(grep -m 1 '^([0-9. ]*) Error' "$number/$action.log")"
 }
 
-# dump N [ACTION]: criu's dump, or pre-dump, on top of the images in N - 1.
+# dump N [ACTION [OPTION...]]: criu's dump, or pre-dump, on top of N - 1.
 dump() {
-	run_criu "$1" "${2:-dump}" -t "$VICTIM" --track-mem --prev-images-dir "../$(($1 - 1))"
+	local number=$1 action=${2:-dump}
+	shift $(($# < 2 ? $# : 2))
+	run_criu "$number" "$action" -t "$VICTIM" --track-mem \
+		--prev-images-dir "../$((number - 1))" "$@"
+}
+
+# equals N: the images in N, with their parents, say what the victim holds, who
+# stands still. (criu writes to a page of code of its own.)
+equals() {
+	imgread --flatten "$1" | imgwrite --force flat
+	imgcmp "$VICTIM" flat >said || grep ' 0 wrong, [01] missing' said ||
+		fail "$1 is not what the process holds: $(cat said)"
 }
 
 # own_pages N: how many pages the dump in N holds; the others are its parent's.

@@ -45,6 +45,8 @@ plant_count() {
 }
 twin_crit() { finds 'python3' plant_count chain_crit; }
 
+twin_truth() { finds 'is not what the process holds' plant_byte chain_truth; }
+
 # A lost round is not noticed: the victim finds its old pages.
 twin_cleared() { finds 'says: error' plant_song chain_cleared; }
 twin_lost_image() { finds 'says: error' plant_claim chain_lost_image; }
