@@ -215,7 +215,7 @@ entries() {
 	stages "freeze $VICTIM" 'vmalist --base 1 --full' memread 'imgwrite copy'
 	grep -q 'a full round has no --base' errors
 	stages "freeze $VICTIM" 'vmalist --track=sometimes' memread 'imgwrite copy'
-	grep -q -- '--track takes auto, none or soft-dirty' errors
+	grep -q -- '--track takes auto, none, uffd or soft-dirty' errors
 	runs "$VICTIM"
 	[ ! -e copy ]
 }

@@ -71,6 +71,7 @@ static void adopt_process(struct record *record, struct recorded_round *round,
 		die(EXIT_SYSTEM, "no memory");
 	task->trusted = true;
 	task->whole = true;
+	task->cleared = true;
 	invert(record, &held, task);
 	pagemap_list_release(&held);
 }

@@ -6,11 +6,13 @@
 #include "memtrack/adopt.h"
 #include "memtrack/server.h"
 
+#include "base/clock.h"
 #include "base/die.h"
 #include "base/num.h"
 #include "base/own.h"
 #include "proc/softdirty.h"
 #include "proc/task.h"
+#include "proc/uffd.h"
 #include "stage/options.h"
 
 #include <errno.h>
@@ -31,7 +33,8 @@ static const struct tool tool = {
 	"    freeze PID | vmalist | memread | imgwrite DIR/1\n"
 	"    freeze PID | vmalist | memread | imgwrite --parent ../1 DIR/2\n"
 	"\n"
-	"      --track METHOD   auto or soft-dirty\n"
+	"      --track METHOD   auto, uffd (userfaultfd, Linux 6.7) or "
+	"soft-dirty\n"
 	"      --adopt DIR      DIR is the first round: criu's, or of a "
 	"memtrack that has\n"
 	"                       ended; nobody has cleared the bits since\n"
@@ -55,31 +58,35 @@ enum {
 	OPTION_STOP
 };
 
+#define ARM_NS (10 * S_NS) /* for another tracer to end */
+
 enum action { TRACK, TELL, STOP };
 
 struct options {
 	enum action action;
+	enum tracker_method method; /* TRACKER_NONE: what there is */
 	const char *adopt;
 	bool daemon;
 	char **pids;
 	int nr_pids;
 };
 
-static void need_soft_dirty(void)
+static enum tracker_method parse_method(void)
 {
+	if (!strcmp(optarg, "auto"))
+		return TRACKER_NONE;
 	if (!strcmp(optarg, "uffd"))
-		option_misused(&tool,
-			       "this version tracks by soft-dirty "
-			       "alone: --track takes auto or soft-dirty");
-	if (strcmp(optarg, "auto") && strcmp(optarg, "soft-dirty"))
-		option_misused(&tool, "--track takes auto or soft-dirty");
+		return TRACKER_UFFD;
+	if (!strcmp(optarg, "soft-dirty"))
+		return TRACKER_SOFT_DIRTY;
+	option_misused(&tool, "--track takes auto, uffd or soft-dirty");
 }
 
 static void take_option(struct options *options, int option)
 {
 	switch (option) {
 	case OPTION_TRACK:
-		need_soft_dirty();
+		options->method = parse_method();
 		break;
 	case OPTION_ADOPT:
 		options->adopt = optarg;
@@ -115,11 +122,20 @@ static struct options parse_options(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, COMMON_SHORT, table, NULL)) >=
 	       0)
 		take_option(&options, option);
+	if (options.adopt && options.method == TRACKER_UFFD)
+		option_misused(&tool,
+			       "--adopt goes with soft-dirty bits: "
+			       "nobody else's memory is tracked by uffd");
 	if (optind == argc)
 		option_misused(&tool, "memtrack takes at least one process id");
 	options.pids = argv + optind;
 	options.nr_pids = argc - optind;
 	return options;
+}
+
+static const char *method_name(enum tracker_method method)
+{
+	return method == TRACKER_UFFD ? "userfaultfd" : "soft-dirty";
 }
 
 /* --- asking another --- */
@@ -149,8 +165,8 @@ static void tell(pid_t pid)
 	if (tracker_status(tracker, &status) < 0)
 		die_errno(EXIT_SYSTEM, "pid %d: its memtrack does not answer",
 			  pid);
-	printf("pid %d: tracked by process %d, by soft-dirty; tracker ", pid,
-	       status.pid);
+	printf("pid %d: tracked by process %d, by %s; tracker ", pid,
+	       status.pid, method_name(status.method));
 	for (int i = 0; i < TRACKER_ID_SIZE; i++)
 		printf("%02x", status.id[i]);
 	printf(", last round %" PRIu64 ", record of %" PRIu64 " rounds, %s\n",
@@ -177,10 +193,10 @@ static void find_processes(const struct options *options, struct buf *pids)
 }
 
 /*
- * Clears before the first round, so that what that one reports as written,
- * and the second repeats, is little.
+ * Before the first round, so that what that one reports as written, and the
+ * second repeats, is little.
  */
-static void arm(const struct buf *pids)
+static void clear_bits(const struct buf *pids)
 {
 	for (size_t i = 0; i < pids->size / sizeof(pid_t); i++) {
 		pid_t pid = ((pid_t *)pids->data)[i];
@@ -195,6 +211,74 @@ static void arm(const struct buf *pids)
 				  "bits: run as its owner or as root",
 				  pid);
 	}
+}
+
+static _Noreturn void die_of_arming(pid_t pid)
+{
+	switch (errno) {
+	case EPERM:
+	case EACCES:
+		die(EXIT_SYSTEM,
+		    "pid %d: not allowed to trace it: run as its owner or as "
+		    "root (and see /proc/sys/kernel/yama/ptrace_scope)",
+		    pid);
+	case EBUSY:
+		die(EXIT_SYSTEM, "pid %d: somebody else traces it", pid);
+	case EMFILE:
+		die(EXIT_SYSTEM, "pid %d: has no file descriptor left", pid);
+	case ENOTSUP:
+		die(EXIT_SYSTEM,
+		    "pid %d: its system calls are filtered (seccomp) or its "
+		    "own: only root can track it, if anybody",
+		    pid);
+	case ETIMEDOUT:
+		die(EXIT_TARGET, "pid %d: none of its threads stops", pid);
+	default:
+		die_errno(EXIT_SYSTEM, "pid %d: cannot track its memory", pid);
+	}
+}
+
+/* A copy that is being made has it for a moment. */
+static void arm_named(struct armed *armed, pid_t pid)
+{
+	uint64_t until = clock_ns() + ARM_NS;
+
+	while (arm_process(armed, pid) < 0) {
+		if (errno == ESRCH || errno == ENOENT)
+			return;
+		if (errno != EBUSY || clock_ns() > until)
+			die_of_arming(pid);
+		usleep(10000);
+	}
+}
+
+static void arm(struct server *server, const struct buf *pids)
+{
+	if (server->record->method == TRACKER_SOFT_DIRTY) {
+		clear_bits(pids);
+		return;
+	}
+	for (size_t i = 0; i < pids->size / sizeof(pid_t); i++)
+		arm_named(&server->armed, ((pid_t *)pids->data)[i]);
+}
+
+/* uffd, which needs no stop to scan, unless a directory is adopted. */
+static enum tracker_method choose(const struct options *options)
+{
+	enum tracker_method method = options->method;
+
+	if (options->adopt)
+		method = TRACKER_SOFT_DIRTY;
+	if (method == TRACKER_NONE)
+		method = uffd_works() ? TRACKER_UFFD : TRACKER_SOFT_DIRTY;
+	if (method == TRACKER_UFFD && !uffd_works())
+		die(EXIT_SYSTEM, "this kernel cannot track by userfaultfd, "
+				 "which is in Linux 6.7 and later");
+	if (method == TRACKER_SOFT_DIRTY && !softdirty_works())
+		die(EXIT_SYSTEM, "this kernel has no soft-dirty bits "
+				 "(CONFIG_MEM_SOFT_DIRTY): every round is full "
+				 "here");
+	return method;
 }
 
 /* What has become of a child that has not said that it is ready. */
@@ -238,10 +322,11 @@ static void end_start(int ready)
 	close(ready);
 }
 
-static void say_ready(const struct options *options)
+static void say_ready(const struct options *options, enum tracker_method method)
 {
-	if (printf("memtrack: ready: %s%s by soft-dirty\n", options->pids[0],
-		   options->nr_pids > 1 ? " and others" : "") < 0 ||
+	if (printf("memtrack: ready: %s%s by %s\n", options->pids[0],
+		   options->nr_pids > 1 ? " and others" : "",
+		   method_name(method)) < 0 ||
 	    fflush(stdout) < 0)
 		die_errno(EXIT_SYSTEM, "cannot write");
 }
@@ -251,19 +336,15 @@ static void prepare(const struct options *options, struct record *record,
 {
 	struct buf pids = {0};
 
-	record_begin(record, TRACKER_SOFT_DIRTY);
+	record_begin(record, choose(options));
 	server_begin(server, record);
 	for (int i = 0; i < options->nr_pids; i++)
 		server_name(server, (pid_t)option_pid(&tool, options->pids[i]));
-	if (!softdirty_works())
-		die(EXIT_SYSTEM, "this kernel has no soft-dirty bits "
-				 "(CONFIG_MEM_SOFT_DIRTY): every round is full "
-				 "here");
 	find_processes(options, &pids);
 	if (options->adopt)
 		adopt(record, options->adopt, &pids);
 	else
-		arm(&pids);
+		arm(server, &pids);
 	buf_release(&pids);
 }
 
@@ -278,7 +359,7 @@ static void track(const struct options *options)
 	if (options->daemon)
 		end_start(ready);
 	else
-		say_ready(options);
+		say_ready(options, record.method);
 	server_run(&server);
 }
 

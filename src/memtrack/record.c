@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "memtrack/record.h"
 
+#include "base/clock.h"
 #include "base/die.h"
 
 #include <stdlib.h>
@@ -125,6 +126,13 @@ static struct tracker_task *add_task(const struct tracker_task *task,
 	return sum;
 }
 
+/* Is input that was under way to its pages then under way still? */
+static bool may_land(const struct recorded_round *round,
+		     const struct tracker_task *task)
+{
+	return task->async_io && round->made_ns + S_NS > clock_ns();
+}
+
 /* The reports from the base's own on; without a base, the canaries alone. */
 static void sum_up(const struct record *record,
 		   const struct recorded_round *base, struct tracker_tasks *out)
@@ -137,10 +145,10 @@ static void sum_up(const struct record *record,
 			struct tracker_task *sum = add_task(task, out);
 
 			if (round == base)
-				sum->whole = true;
-			else if (!task->whole)
+				sum->whole = task->cleared;
+			else if (!task->whole || !task->cleared)
 				sum->whole = false;
-			if (base && round >= base)
+			if (base && (round >= base || may_land(round, task)))
 				unite(record, &sum->report, &task->report);
 		}
 	}
@@ -154,6 +162,7 @@ static void add_round(struct record *record)
 		no_memory();
 	record->rounds[record->nr++] = (struct recorded_round){
 		.generation = ++record->generation,
+		.made_ns = clock_ns(),
 	};
 }
 

@@ -3,7 +3,8 @@
  * The record of rounds: what each scan has reported as written, task by task.
  * A round on base G sends again every page that any scan from G's own on has
  * reported: I/O that had pinned a page before a scan writes it afterwards,
- * which no page table shows; so what the base's own scan reported counts too.
+ * which no page table shows; so what the base's own scan reported counts too,
+ * and for a task with asynchronous I/O that of the last second.
  *
  * At most one round is open at a time.  Old rounds are dropped when the
  * reports take more than RECORD_BYTES; who asks for one gets a full round.
@@ -26,6 +27,7 @@ enum round_state {
 struct recorded_round {
 	uint64_t generation;
 	enum round_state state;
+	uint64_t made_ns; /* clock_ns() */
 	struct tracker_tasks tasks;
 };
 

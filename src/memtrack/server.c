@@ -18,6 +18,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#define RETRY_MS 100 /* for a process that somebody else traces */
+
 void server_begin(struct server *server, struct record *record)
 {
 	sigset_t set;
@@ -118,6 +120,31 @@ static void answer(const struct peer *peer, bool yes)
 	tracker_send(peer->fd, &packet, NULL);
 }
 
+/* The descriptors go along, also of tasks that no round has seen yet. */
+static void lend_armed(const struct server *server, struct tracker_tasks *tasks)
+{
+	const struct tracker_tasks *armed = &server->armed.tasks;
+
+	for (size_t i = 0; i < armed->nr; i++) {
+		struct tracker_task *task =
+			tracker_find(tasks, &armed->all[i].key);
+
+		if (!task)
+			task = tracker_add(tasks, &armed->all[i].key);
+		if (!task)
+			die(EXIT_SYSTEM, "no memory");
+		task->uffd = armed->all[i].uffd;
+	}
+}
+
+/* They stay ours. */
+static void take_back(struct tracker_tasks *tasks)
+{
+	for (size_t i = 0; i < tasks->nr; i++)
+		tasks->all[i].uffd = -1;
+	tracker_tasks_release(tasks);
+}
+
 static void grant(struct server *server, struct peer *peer)
 {
 	struct tracker_packet packet = {.verb = TRACKER_ROUND};
@@ -126,10 +153,11 @@ static void grant(struct server *server, struct peer *peer)
 	peer->waits = false;
 	server->maker = peer->fd;
 	record_open(server->record, &peer->base, &packet.round, &tasks);
+	lend_armed(server, &tasks);
 	tracker_send(peer->fd, &packet, NULL);
 	for (size_t i = 0; i < tasks.nr; i++)
 		tracker_send_task(peer->fd, &tasks.all[i]);
-	tracker_tasks_release(&tasks);
+	take_back(&tasks);
 	packet = (struct tracker_packet){.verb = TRACKER_DONE};
 	tracker_send(peer->fd, &packet, NULL);
 }
@@ -222,6 +250,19 @@ static bool begin_round(struct server *server, struct peer *peer,
 	return true;
 }
 
+/* The maker need not wait until what is new is tracked. */
+static bool commit(struct server *server, const struct peer *peer)
+{
+	const struct recorded_round *now = record_now(server->record);
+
+	record_commit(server->record);
+	answer(peer, true);
+	if (now && server->record->method == TRACKER_UFFD)
+		arm_new(&server->armed, &now->tasks);
+	end_round(server);
+	return true;
+}
+
 /* False: a peer to get rid of. */
 static bool obey(struct server *server, struct peer *peer,
 		 const struct tracker_message *message)
@@ -237,12 +278,7 @@ static bool obey(struct server *server, struct peer *peer,
 			record_clear(server->record);
 		return makes;
 	case TRACKER_COMMIT:
-		if (makes)
-			record_commit(server->record);
-		answer(peer, makes);
-		if (makes)
-			end_round(server);
-		return makes;
+		return makes && commit(server, peer);
 	case TRACKER_TASK:
 	case TRACKER_RUNS:
 		return take_report(server, peer, message);
@@ -321,7 +357,7 @@ static void turn(struct server *server)
 	size_t nr_targets = nr_of(&server->targets);
 	size_t peers = 1 + nr_listeners + nr_targets;
 
-	if (poll(fds, nr, -1) < 0)
+	if (poll(fds, nr, server->armed.waiting.size ? RETRY_MS : -1) < 0)
 		return;
 	for (size_t i = nr; i-- > peers;)
 		if (fds[i].revents)
@@ -334,6 +370,7 @@ static void turn(struct server *server)
 			take_peer(server, fds[1 + i].fd);
 	if (fds[0].revents)
 		server->stops = true;
+	arm_waiting(&server->armed);
 }
 
 void server_run(struct server *server)

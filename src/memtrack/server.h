@@ -6,6 +6,7 @@
 #ifndef MEMTRACK_SERVER_H
 #define MEMTRACK_SERVER_H
 
+#include "memtrack/arm.h"
 #include "memtrack/record.h"
 
 #include "base/buf.h"
@@ -22,6 +23,7 @@ struct peer {
 
 struct server {
 	struct record *record;
+	struct armed armed;
 	struct buf listeners; /* int, one a named process */
 	struct buf targets;   /* int, their pidfds */
 	struct peer peers[SERVER_PEERS];

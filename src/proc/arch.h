@@ -17,6 +17,7 @@
 #define PROC_ARCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -39,5 +40,27 @@ struct arch_stop arch_mend_stop(pid_t tid, uint64_t slept_ns);
 
 /* Sets the limit anew, after a stop that set one. */
 void arch_set_limit(pid_t tid, uint64_t left_ns);
+
+/* --- for system calls that a target makes for us (proc/remote.h) --- */
+
+/* All registers of a stopped thread, 64 bits each. */
+struct arch_registers {
+	uint64_t all[32];
+};
+
+/* The instruction that makes a system call. */
+extern const uint8_t arch_syscall[];
+extern const size_t arch_syscall_size;
+
+int arch_get_registers(pid_t tid, struct arch_registers *registers);
+int arch_set_registers(pid_t tid, const struct arch_registers *registers);
+
+/* Those of own, but about to make that call at that instruction. */
+struct arch_registers arch_call(const struct arch_registers *own,
+				uint64_t instruction, long nr,
+				const uint64_t args[6]);
+
+/* What the call gave; negative: an error. */
+int64_t arch_result(const struct arch_registers *registers);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -12,8 +13,11 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 
-#define ERESTARTNOHAND 514  /* include/linux/errno.h */
-#define CS_32          0x23 /* __USER32_CS: an i386 program */
+#define ERESTARTNOHAND 514   /* include/linux/errno.h */
+#define CS_32          0x23  /* __USER32_CS: an i386 program */
+#define CS_64          0x33  /* __USER_CS */
+#define SS_USER        0x2b  /* __USER_DS */
+#define FLAGS_TF_DF    0x500 /* single step, and string direction */
 
 /* The newer ones are not in every libc's headers. */
 #define NR_IO_PGETEVENTS  333
@@ -234,6 +238,55 @@ void arch_set_limit(pid_t tid, uint64_t left_ns)
 		return;
 	regs.r10 = milliseconds(left_ns);
 	ptrace(PTRACE_SETREGS, tid, 0, &regs);
+}
+
+const uint8_t arch_syscall[] = {0x0f, 0x05};
+const size_t arch_syscall_size = sizeof(arch_syscall);
+
+static_assert(sizeof(struct user_regs_struct) <= sizeof(struct arch_registers),
+	      "room for all registers");
+
+int arch_get_registers(pid_t tid, struct arch_registers *registers)
+{
+	return ptrace(PTRACE_GETREGS, tid, 0, registers) < 0 ? -1 : 0;
+}
+
+int arch_set_registers(pid_t tid, const struct arch_registers *registers)
+{
+	return ptrace(PTRACE_SETREGS, tid, 0, registers) < 0 ? -1 : 0;
+}
+
+/* A 64-bit call works in an i386 program too: the mode is in cs. */
+struct arch_registers arch_call(const struct arch_registers *own,
+				uint64_t instruction, long nr,
+				const uint64_t args[6])
+{
+	struct arch_registers call = {0};
+	struct user_regs_struct regs;
+
+	memcpy(&regs, own, sizeof(regs));
+	regs.orig_rax = (unsigned long)-1; /* nothing to be made again */
+	regs.rax = (unsigned long)nr;
+	regs.rdi = args[0];
+	regs.rsi = args[1];
+	regs.rdx = args[2];
+	regs.r10 = args[3];
+	regs.r8 = args[4];
+	regs.r9 = args[5];
+	regs.rip = instruction;
+	regs.cs = CS_64;
+	regs.ss = SS_USER;
+	regs.eflags &= ~(unsigned long)FLAGS_TF_DF;
+	memcpy(&call, &regs, sizeof(regs));
+	return call;
+}
+
+int64_t arch_result(const struct arch_registers *registers)
+{
+	struct user_regs_struct regs;
+
+	memcpy(&regs, registers, sizeof(regs));
+	return (int64_t)regs.rax;
 }
 
 #endif

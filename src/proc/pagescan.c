@@ -34,6 +34,8 @@ struct pm_scan {
 };
 
 #define PM_SCAN    _IOWR('f', 16, struct pm_scan)
+#define PM_PROTECT (1 << 0) /* a flag: what is found, if it is registered */
+#define PM_WRITTEN (1 << 1)
 #define PM_FILE    (1 << 2)
 #define PM_PRESENT (1 << 3)
 #define PM_SWAPPED (1 << 4)
@@ -49,6 +51,11 @@ struct pm_scan {
 #define ENTRY_DIRTY   (UINT64_C(1) << 55) /* soft-dirty */
 #define ENTRY_PFN     ((UINT64_C(1) << 55) - 1)
 
+#define ENTRY_SWAP_TYPE 31 /* of a swapped page: its low bits */
+
+/* What tells a page that was written, by enum pagescan_split. */
+static const uint64_t written[] = {0, PM_DIRTY, PM_WRITTEN};
+
 #define BUFFER_SIZE (32u << 10)
 #define NR_ENTRIES  (BUFFER_SIZE / sizeof(uint64_t))
 #define NR_REGIONS  (BUFFER_SIZE / sizeof(struct pm_region))
@@ -59,7 +66,7 @@ struct pagescan {
 	int fd;
 	enum pagescan_method method;
 	uint32_t page_size;
-	bool splits;       /* tells pages that were written from others */
+	enum pagescan_split split;
 	uint64_t guard;    /* PM_GUARD where the kernel knows it */
 	uint64_t zero_pfn; /* 0: not known, or hidden from us */
 	enum vma_kind kind;
@@ -163,9 +170,9 @@ void pagescan_tick(struct pagescan *scan, void (*tick)(void *), void *of)
 	scan->tick_of = of;
 }
 
-void pagescan_split(struct pagescan *scan)
+void pagescan_split(struct pagescan *scan, enum pagescan_split split)
 {
-	scan->splits = true;
+	scan->split = split;
 }
 
 void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,
@@ -195,8 +202,11 @@ static int need_buffer(struct pagescan *scan)
 {
 	if (scan->tick)
 		scan->tick(scan->tick_of);
-	if (!scan->entries)
+	if (!scan->entries) {
 		scan->entries = malloc(BUFFER_SIZE);
+		if (scan->entries) /* or a search protects, and cannot tell */
+			explicit_bzero(scan->entries, BUFFER_SIZE);
+	}
 	return scan->entries ? 0 : -1;
 }
 
@@ -218,8 +228,8 @@ static int fill_regions(struct pagescan *scan)
 		.category_inverted = unwanted,
 		.category_mask = unwanted,
 		.category_anyof_mask = PM_PRESENT | PM_SWAPPED,
-		.return_mask =
-			PM_PRESENT | PM_SWAPPED | (scan->splits ? PM_DIRTY : 0),
+		.flags = scan->split == PAGESCAN_WRITTEN ? PM_PROTECT : 0,
+		.return_mask = PM_PRESENT | PM_SWAPPED | written[scan->split],
 	};
 	int nr;
 
@@ -233,25 +243,102 @@ static int fill_regions(struct pagescan *scan)
 	return 0;
 }
 
-static int next_region(struct pagescan *scan, struct run *run)
+/* What a page of private file memory leaves that was dropped while it was
+ * protected: a marker, not a page (SWP_PTE_MARKER, include/linux/swapops.h). */
+static bool entry_is_marker(uint64_t entry)
 {
-	struct pm_region *region;
+	if (entry & ENTRY_PRESENT) /* read meanwhile: the file's */
+		return entry & ENTRY_FILE;
+	return entry & ENTRY_SWAPPED &&
+	       (entry & ENTRY_SWAP_TYPE) == ENTRY_SWAP_TYPE;
+}
 
-	if (scan->taken == scan->filled) {
-		if (scan->at >= scan->end)
-			return 0;
-		if (need_buffer(scan) < 0 || fill_regions(scan) < 0)
-			return -1;
-		if (!scan->filled)
-			return 0;
+/*
+ * Which pages at the front of a region of swapped ones are of one sort: pages,
+ * or markers.  How many; -1 with errno.
+ */
+static ssize_t sort_swapped(const struct pagescan *scan,
+			    const struct pm_region *region, bool *markers)
+{
+	uint64_t entries[512];
+	uint64_t pages = (region->end - region->start) / scan->page_size;
+	size_t size = pages < 512 ? pages : 512;
+	ssize_t n = pread(
+		scan->fd, entries, size * sizeof(*entries),
+		(off_t)(region->start / scan->page_size * sizeof(*entries)));
+	ssize_t same = 1;
+
+	if (n < (ssize_t)sizeof(*entries)) {
+		errno = n < 0 ? errno : ESRCH;
+		return -1;
 	}
-	region = &scan->regions[scan->taken];
-	*run = run_of(scan, region->start, region->end,
-		      scan->splits && !(region->categories & PM_DIRTY));
-	region->start = run_end(run, scan->page_size);
+	*markers = entry_is_marker(entries[0]);
+	while (same < n / (ssize_t)sizeof(*entries) &&
+	       entry_is_marker(entries[same]) == *markers)
+		same++;
+	return same;
+}
+
+/* The first region that is not taken up; 0: none left; -1. */
+static int need_region(struct pagescan *scan)
+{
+	if (scan->taken < scan->filled)
+		return 1;
+	if (scan->at >= scan->end)
+		return 0;
+	if (need_buffer(scan) < 0 || fill_regions(scan) < 0)
+		return -1;
+	return scan->filled > 0;
+}
+
+static void take_up_to(struct pagescan *scan, vaddr_t end)
+{
+	struct pm_region *region = &scan->regions[scan->taken];
+
+	region->start = end;
 	if (region->start == region->end)
 		scan->taken++;
-	return 1;
+}
+
+static bool region_is_clean(const struct pagescan *scan,
+			    const struct pm_region *region)
+{
+	return written[scan->split] &&
+	       !(region->categories & written[scan->split]);
+}
+
+/* Clean, and not in memory: pages, or markers. */
+static bool may_have_markers(const struct pagescan *scan,
+			     const struct pm_region *region)
+{
+	return scan->split == PAGESCAN_WRITTEN &&
+	       region_is_clean(scan, region) &&
+	       !(region->categories & PM_PRESENT);
+}
+
+static int next_region(struct pagescan *scan, struct run *run)
+{
+	int result;
+
+	while ((result = need_region(scan)) > 0) {
+		const struct pm_region *region = &scan->regions[scan->taken];
+		vaddr_t end = region->end;
+		bool markers = false;
+
+		if (may_have_markers(scan, region)) {
+			ssize_t same = sort_swapped(scan, region, &markers);
+
+			if (same < 0)
+				return -1;
+			end = region->start + (vaddr_t)same * scan->page_size;
+		}
+		*run = run_of(scan, region->start, end,
+			      region_is_clean(scan, region));
+		take_up_to(scan, run_end(run, scan->page_size));
+		if (!markers)
+			return 1;
+	}
+	return result;
 }
 
 static bool entry_is_wanted(const struct pagescan *scan, uint64_t entry)
@@ -266,7 +353,7 @@ static bool entry_is_wanted(const struct pagescan *scan, uint64_t entry)
 
 static bool entry_is_clean(const struct pagescan *scan, uint64_t entry)
 {
-	return scan->splits && !(entry & ENTRY_DIRTY);
+	return scan->split == PAGESCAN_SOFT_DIRTY && !(entry & ENTRY_DIRTY);
 }
 
 static int fill_entries(struct pagescan *scan)

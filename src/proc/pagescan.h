@@ -38,11 +38,14 @@ enum pagescan_method pagescan_method(const struct pagescan *scan);
 /* A function to call now and then during a long search for the next page. */
 void pagescan_tick(struct pagescan *scan, void (*tick)(void *), void *of);
 
-/*
- * From now on pages that were not written since their soft-dirty bits were
- * cleared come as RUN_PARENT.
- */
-void pagescan_split(struct pagescan *scan);
+/* Which pages come as RUN_PARENT: those that were not written since ... */
+enum pagescan_split {
+	PAGESCAN_WHOLE,      /* none */
+	PAGESCAN_SOFT_DIRTY, /* their soft-dirty bits were cleared */
+	PAGESCAN_WRITTEN,    /* the last such search, which protects them anew;
+				memory that is registered, PAGESCAN_IOCTL */
+};
+void pagescan_split(struct pagescan *scan, enum pagescan_split split);
 
 /* Starts on the pages from start to end, of a mapping of this kind. */
 void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,

@@ -2,7 +2,6 @@
 #include "proc/softdirty.h"
 
 #include "base/own.h"
-#include "proc/maps.h"
 #include "proc/procfs.h"
 
 #include <errno.h>
@@ -50,18 +49,6 @@ bool softdirty_works(void)
 	works = works && softdirty_is_set(getpid(), 0, vaddr) == 1;
 	munmap((void *)page, size);
 	return works;
-}
-
-vaddr_t softdirty_canary(const char *maps)
-{
-	static const char name[] = "[stack]";
-	struct vma vma;
-
-	while (maps_next(&maps, &vma) > 0)
-		if (vma.name_size == sizeof(name) - 1 &&
-		    !memcmp(vma.name, name, vma.name_size))
-			return vma.end - (vaddr_t)sysconf(_SC_PAGESIZE);
-	return 0;
 }
 
 /* The page's last word: the kernel left it 0 behind the program's name. */

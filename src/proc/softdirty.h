@@ -26,15 +26,10 @@ int softdirty_clear(pid_t pid, pid_t tid);
 int softdirty_is_set(pid_t pid, pid_t tid, vaddr_t vaddr);
 
 /*
- * The canary: a page that the target hardly ever writes (the last one of its
- * first stack) is made dirty after each clear, by putting back a word that is
- * there.  If it is clean at the next scan, somebody else has cleared.
+ * Sets that of the canary (proc/tracker.h) by putting back a word that is
+ * there.  Only while the target is stopped.  -1 also, EIO, if that changed
+ * nothing.
  */
-
-/* Where it is in the text of /proc/PID/maps; 0: there is none. */
-vaddr_t softdirty_canary(const char *maps);
-
-/* Only while the target is stopped.  -1 also, EIO, if that changed nothing. */
 int softdirty_set(pid_t pid, pid_t tid, vaddr_t vaddr);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/own.h"
 #include "proc/lease.h"
+#include "proc/maps.h"
 #include "proc/tracker_wire.h"
 
 #include <errno.h>
@@ -175,6 +176,18 @@ int tracker_stop(int tracker)
 	return ask_whether(tracker, &question) < 0 ? -1 : 0;
 }
 
+vaddr_t canary_page(const char *maps)
+{
+	static const char name[] = "[stack]";
+	struct vma vma;
+
+	while (maps_next(&maps, &vma) > 0)
+		if (vma.name_size == sizeof(name) - 1 &&
+		    !memcmp(vma.name, name, vma.name_size))
+			return vma.end - (vaddr_t)sysconf(_SC_PAGESIZE);
+	return 0;
+}
+
 struct tracker_task *tracker_find(const struct tracker_tasks *tasks,
 				  const struct tracker_key *key)
 {
@@ -198,14 +211,20 @@ struct tracker_task *tracker_add(struct tracker_tasks *tasks,
 	if (!all)
 		return NULL;
 	tasks->all = all;
-	tasks->all[tasks->nr] = (struct tracker_task){.key = *key};
+	tasks->all[tasks->nr] = (struct tracker_task){
+		.key = *key,
+		.uffd = -1,
+	};
 	return &tasks->all[tasks->nr++];
 }
 
 void tracker_tasks_release(struct tracker_tasks *tasks)
 {
-	for (size_t i = 0; i < tasks->nr; i++)
+	for (size_t i = 0; i < tasks->nr; i++) {
 		runlist_release(&tasks->all[i].report);
+		if (tasks->all[i].uffd >= 0)
+			close(tasks->all[i].uffd);
+	}
 	free(tasks->all);
 	*tasks = (struct tracker_tasks){0};
 }

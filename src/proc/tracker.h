@@ -65,12 +65,20 @@ struct tracker_key {
 	uint64_t start_stack; /* vaddr; 0: not known */
 };
 
+/*
+ * The canary is a page that the target hardly ever writes, the last one of
+ * its first stack: it is made to count as written after each clear.  If it is
+ * clean at the next scan, somebody else has cleared.
+ */
 struct tracker_task {
 	struct tracker_key key;
 	vaddr_t canary; /* 0: none */
 	bool trusted;   /* no canary, but on the user's word */
 	bool whole;     /* the report misses nothing since the round before */
+	bool cleared;   /* a later round may build on this one */
+	bool async_io;  /* writes may land long after they were begun */
 	struct runlist report;
+	int uffd; /* from the tracker, to scan with; -1: none */
 };
 
 struct tracker_tasks {
@@ -95,7 +103,7 @@ int tracker_connect(const char *name);
 
 /*
  * Waits for its turn.  tasks: those that the record knows, whole if the round
- * may build on them, with the pages to send again.
+ * may build on them, with the pages to send again; released by the caller.
  */
 int tracker_open(int tracker, const struct tracker_base *base,
 		 struct tracker_round *round, struct tracker_tasks *tasks);
@@ -113,6 +121,9 @@ int tracker_skipped(int tracker, uint64_t generation,
 		    const struct tracker_task *task);
 int tracker_status(int tracker, struct tracker_status *status);
 int tracker_stop(int tracker);
+
+/* Where the canary is, in the text of /proc/PID/maps; 0: there is none. */
+vaddr_t canary_page(const char *maps);
 
 struct tracker_task *tracker_find(const struct tracker_tasks *tasks,
 				  const struct tracker_key *key);

@@ -2,6 +2,7 @@
 #include "proc/tracker_wire.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -11,9 +12,17 @@ static int garbled(void)
 	return -1;
 }
 
-int tracker_send(int fd, const struct tracker_packet *packet,
-		 const struct run *runs)
+/* Room for one descriptor. */
+union passenger {
+	struct cmsghdr header;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+static int send_with(int fd, const struct tracker_packet *packet,
+		     const struct run *runs, int passenger)
 {
+	union passenger control = {
+		.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
 	struct iovec parts[] = {
 		{(void *)packet, sizeof(*packet)},
 		{(void *)runs, packet->nr_runs * sizeof(*runs)},
@@ -21,20 +30,33 @@ int tracker_send(int fd, const struct tracker_packet *packet,
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 	ssize_t n;
 
+	if (passenger >= 0) {
+		memcpy(CMSG_DATA(&control.header), &passenger,
+		       sizeof(passenger));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
 	do {
 		n = sendmsg(fd, &message, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -1 : 0;
 }
 
+int tracker_send(int fd, const struct tracker_packet *packet,
+		 const struct run *runs)
+{
+	return send_with(fd, packet, runs, -1);
+}
+
 int tracker_send_task(int fd, const struct tracker_task *task)
 {
 	struct tracker_packet packet = {
 		.verb = TRACKER_TASK,
-		.task = {task->key, task->canary, task->trusted, task->whole},
+		.task = {task->key, task->canary, task->trusted, task->whole,
+			 task->cleared, task->async_io},
 	};
 
-	if (tracker_send(fd, &packet, NULL) < 0)
+	if (send_with(fd, &packet, NULL, task->uffd) < 0)
 		return -1;
 	packet = (struct tracker_packet){.verb = TRACKER_RUNS};
 	for (size_t at = 0; at < task->report.nr; at += packet.nr_runs) {
@@ -54,14 +76,24 @@ int tracker_receive(int fd, struct tracker_message *message)
 		{&message->packet, sizeof(message->packet)},
 		{message->runs, sizeof(message->runs)},
 	};
-	struct msghdr header = {.msg_iov = parts, .msg_iovlen = 2};
+	union passenger control;
+	struct msghdr header = {
+		.msg_iov = parts,
+		.msg_iovlen = 2,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
 	ssize_t n;
 
+	message->fd = -1;
 	do {
-		n = recvmsg(fd, &header, 0);
+		n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return (int)n;
+	if (header.msg_controllen >= CMSG_LEN(sizeof(int)))
+		memcpy(&message->fd, CMSG_DATA(&control.header),
+		       sizeof(message->fd));
 	if (header.msg_flags & MSG_TRUNC ||
 	    (size_t)n < sizeof(message->packet) ||
 	    (size_t)n - sizeof(message->packet) !=
@@ -107,5 +139,8 @@ int tracker_take(struct tracker_tasks *tasks,
 	task->canary = packet->task.canary;
 	task->trusted = packet->task.trusted;
 	task->whole = packet->task.whole;
+	task->cleared = packet->task.cleared;
+	task->async_io = packet->task.async_io;
+	task->uffd = message->fd;
 	return 0;
 }

@@ -27,7 +27,7 @@
 
 #include "proc/tracker.h"
 
-#define TRACKER_VERSION  1
+#define TRACKER_VERSION  2
 #define TRACKER_RUNS_MAX 2048 /* in one packet */
 
 enum tracker_verb {
@@ -58,8 +58,10 @@ struct tracker_packet {
 		struct {
 			struct tracker_key key;
 			vaddr_t canary;
-			uint32_t trusted;
-			uint32_t whole;
+			uint8_t trusted;
+			uint8_t whole;
+			uint8_t cleared;
+			uint8_t async_io;
 		} task;
 		struct tracker_status status;
 		uint64_t generation;
@@ -68,12 +70,13 @@ struct tracker_packet {
 
 struct tracker_message {
 	struct tracker_packet packet;
+	int fd; /* that came along; -1: none */
 	struct run runs[TRACKER_RUNS_MAX];
 };
 
 int tracker_send(int fd, const struct tracker_packet *packet,
 		 const struct run *runs);
-/* TASK, and its report in RUNS. */
+/* TASK with its uffd, and its report in RUNS. */
 int tracker_send_task(int fd, const struct tracker_task *task);
 
 /* 1 with a packet, 0 at the end. */

@@ -66,6 +66,7 @@ void listing_add(struct listing *listing, const Pagestream__Task *message,
 		.pid = (pid_t)message->pid,
 		.living_tid = (pid_t)message->living_tid,
 		.named = message->named,
+		.uffd = -1,
 		.key = {(pid_t)message->pid, message->start_time,
 			message->start_stack},
 	};
@@ -132,8 +133,10 @@ static bool has_ring(const struct listing_task *task)
 void listing_find_async_io(struct listing *listing)
 {
 	for (uint32_t i = 0; i < listing->nr_tasks; i++)
-		if (has_ring(&listing->tasks[i]))
+		if (has_ring(&listing->tasks[i])) {
+			listing->tasks[i].async_io = true;
 			listing->async_io[listing->nr_async_io++] = i;
+		}
 }
 
 /* One VMAS frame in the making. */

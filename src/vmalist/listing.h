@@ -24,7 +24,11 @@ struct listing_task {
 	const struct tracker_task *known; /* of the record; or NULL */
 	bool whole;                       /* what was written is all known */
 	bool builds;                      /* on its pages in the base */
-	vaddr_t canary;                   /* 0: none */
+	bool cleared;                     /* the next round may build on us */
+	bool async_io;
+	int uffd;             /* -1: none */
+	struct runlist again; /* to be sent, written or not */
+	vaddr_t canary;       /* 0: none */
 };
 
 struct listing {

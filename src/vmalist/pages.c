@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "proc/uffd.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -46,6 +47,7 @@ static void tell_left_out(const struct listing *listing,
 struct taker {
 	void (*take)(struct taker *, struct listing_task *, const struct run *);
 	uint32_t page_size;
+	enum pagescan_split split;
 };
 
 /*
@@ -54,15 +56,29 @@ struct taker {
  */
 struct stretch {
 	enum vma_kind kind;
+	enum pagescan_split split;
 	vaddr_t start;
 	vaddr_t end; /* 0: there is none yet */
 };
 
-static bool extend(struct stretch *stretch, const struct vma *vma)
+/* What cannot be registered is taken for written, all of it. */
+static struct stretch stretch_of(const struct listing_task *task,
+				 const struct vma *vma,
+				 enum pagescan_split split)
 {
-	if (stretch->end != vma->start || stretch->kind != vma_kind(vma))
+	if (split == PAGESCAN_WRITTEN &&
+	    (task->uffd < 0 || !uffd_wants(vma) ||
+	     uffd_register(task->uffd, vma->start, vma->end) < 0))
+		split = PAGESCAN_WHOLE;
+	return (struct stretch){vma_kind(vma), split, vma->start, vma->end};
+}
+
+static bool extend(struct stretch *stretch, const struct stretch *next)
+{
+	if (stretch->end != next->start || stretch->kind != next->kind ||
+	    stretch->split != next->split)
 		return false;
-	stretch->end = vma->end;
+	stretch->end = next->end;
 	return true;
 }
 
@@ -74,6 +90,7 @@ static int find_in(struct listing_task *task, struct stretch *stretch,
 
 	if (!stretch->end)
 		return 0;
+	pagescan_split(task->scan, stretch->split);
 	pagescan_begin(task->scan, stretch->kind, stretch->start, stretch->end);
 	while ((result = pagescan_next(task->scan, &run)) > 0)
 		taker->take(taker, task, &run);
@@ -90,12 +107,15 @@ static void find(struct listing_task *task, struct taker *taker)
 	int result = 0;
 
 	while (result == 0 && listing_next_vma(task, &at, &vma)) {
-		if (vma_is_wanted(&vma) && extend(&stretch, &vma))
+		struct stretch next;
+
+		if (!vma_is_wanted(&vma))
+			continue;
+		next = stretch_of(task, &vma, taker->split);
+		if (extend(&stretch, &next))
 			continue;
 		result = find_in(task, &stretch, taker);
-		if (vma_is_wanted(&vma))
-			stretch = (struct stretch){vma_kind(&vma), vma.start,
-						   vma.end};
+		stretch = next;
 	}
 	if (result == 0)
 		result = find_in(task, &stretch, taker);
@@ -115,16 +135,15 @@ static void take_found(struct taker *taker, struct listing_task *task,
 		die(EXIT_SYSTEM, "no memory");
 }
 
-void pages_scan(struct listing *listing)
+void pages_scan(struct listing *listing, enum pagescan_split split)
 {
-	struct taker taker = {take_found, listing->page_size};
+	struct taker taker = {take_found, listing->page_size, split};
 
 	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
 		struct listing_task *task = &listing->tasks[i];
 
 		if (!task->scan)
 			continue;
-		pagescan_split(task->scan);
 		find(task, &taker);
 		task->scanned = true;
 	}
@@ -179,8 +198,8 @@ static void write_found(struct runs_frame *out, const struct listing_task *task)
 		while (task->builds && run.flags & RUN_PARENT && run.nr_pages) {
 			struct run piece;
 
-			if (runlist_cut(&task->known->report, &place, &run,
-					&piece, out->taker.page_size))
+			if (runlist_cut(&task->again, &place, &run, &piece,
+					out->taker.page_size))
 				piece.flags = RUN_PRESENT;
 			add_run(out, &piece);
 		}

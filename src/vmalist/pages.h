@@ -10,7 +10,7 @@
 #include "vmalist/listing.h"
 
 /* Finds them now, and which of them were not written. */
-void pages_scan(struct listing *listing);
+void pages_scan(struct listing *listing, enum pagescan_split split);
 
 /* Writes those that pages_scan() has found, or finds them now. */
 void pages_write(struct listing *listing, struct stage *stage);

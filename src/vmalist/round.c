@@ -8,7 +8,9 @@
 #include "proc/lease.h"
 #include "proc/softdirty.h"
 #include "proc/task.h"
+#include "proc/uffd.h"
 #include "proc/urgent.h"
+#include "proc/uring.h"
 #include "stream/head.h"
 
 #include <errno.h>
@@ -106,6 +108,46 @@ static void need_soft_dirty(void)
 				 "the target whole");
 }
 
+static const char *method_name(enum tracker_method method)
+{
+	return method == TRACKER_UFFD ? "userfaultfd" : "soft-dirty bits";
+}
+
+static void need_tracker(const struct round *round,
+			 const struct round_wish *wish, uint32_t pid)
+{
+	if (round->tracker >= 0)
+		return;
+	if (wish->track == TRACK_UFFD)
+		die(EXIT_USAGE,
+		    "pid %" PRIu32 ": no memtrack tracks it (memtrack "
+		    "--daemon --track=uffd %" PRIu32 ")",
+		    pid, pid);
+	if (wish->base)
+		die(EXIT_USAGE,
+		    "pid %" PRIu32 ": no memtrack has a record of its rounds, "
+		    "--base needs one (memtrack --daemon %" PRIu32 ")",
+		    pid, pid);
+}
+
+/* soft-dirty bits can be cleared without a tracker, for criu to go on. */
+static void choose(struct round *round, const struct round_wish *wish)
+{
+	enum tracker_method wanted = wish->track == TRACK_SOFT_DIRTY
+					     ? TRACKER_SOFT_DIRTY
+				     : wish->track == TRACK_UFFD ? TRACKER_UFFD
+								 : TRACKER_NONE;
+
+	round->method = wanted;
+	if (round->tracker < 0)
+		return;
+	ask_tracker(round, wish);
+	round->method = round->granted.method;
+	if (wanted != TRACKER_NONE && wanted != round->method)
+		die(EXIT_USAGE, "the memtrack of this target tracks by %s",
+		    method_name(round->method));
+}
+
 void round_open(struct round *round, const struct round_wish *wish,
 		Pagestream__Hello *hello)
 {
@@ -113,21 +155,16 @@ void round_open(struct round *round, const struct round_wish *wish,
 	if (wish->track == TRACK_NONE || !hello->n_named)
 		return;
 	round->tracker = find_tracker(round, hello->named[0]);
-	round->clears = round->tracker >= 0 || wish->track == TRACK_SOFT_DIRTY;
-	if (round->tracker < 0 && wish->base)
-		die(EXIT_USAGE,
-		    "pid %" PRIu32 ": no memtrack has a record of its rounds, "
-		    "--base needs one (memtrack --daemon %" PRIu32 ")",
-		    hello->named[0], hello->named[0]);
-	if (!round->clears)
-		return;
-	need_soft_dirty();
+	need_tracker(round, wish, hello->named[0]);
+	choose(round, wish);
 	if (round->tracker >= 0) {
-		ask_tracker(round, wish);
 		hello->tracker = strdup(round->tracker_name);
 		if (!hello->tracker)
 			die(EXIT_SYSTEM, "no memory");
 	}
+	if (round->method != TRACKER_SOFT_DIRTY)
+		return;
+	need_soft_dirty();
 	hello->hold = 1;
 	urgent_begin(URGENT_WORK);
 }
@@ -144,35 +181,15 @@ static _Noreturn void die_of_bits(pid_t pid)
 	die_errno(EXIT_SYSTEM, "pid %d: cannot use its soft-dirty bits", pid);
 }
 
-/* Did the bits miss nothing since our last clear? */
-static bool canary_sings(const struct tracker_task *known,
-			 const struct listing_task *task)
-{
-	if (known->trusted)
-		return true;
-	return known->canary &&
-	       softdirty_is_set(task->pid, task->living_tid, known->canary) > 0;
-}
-
-static void build_on_known(struct round *round, struct listing *listing)
-{
-	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
-		struct listing_task *task = &listing->tasks[i];
-
-		task->known = tracker_find(&round->known, &task->key);
-		task->whole = task->known && canary_sings(task->known, task);
-		task->builds = task->whole && task->known->whole;
-	}
-}
-
 static void clear(struct listing_task *task)
 {
-	vaddr_t canary = softdirty_canary(listing_text(task));
+	vaddr_t canary = canary_page(listing_text(task));
 
 	if (softdirty_clear(task->pid, task->living_tid) < 0)
 		die_of_bits(task->pid);
 	if (!canary || softdirty_is_set(task->pid, task->living_tid, canary))
 		return; /* no stack, or gone */
+	task->cleared = true;
 	if (softdirty_set(task->pid, task->living_tid, canary) == 0)
 		task->canary = canary;
 }
@@ -195,26 +212,46 @@ static void need_stopped(const Pagestream__Hello *hello)
 				 "was killed, or its keeper was");
 }
 
-void round_take(struct round *round, struct listing *listing,
-		const Pagestream__Hello *hello)
+void round_stopped(struct round *round, struct listing *listing,
+		   const Pagestream__Hello *hello)
 {
-	if (!round->clears)
+	if (round->method != TRACKER_SOFT_DIRTY)
 		return;
-	if (round->tracker >= 0) {
-		build_on_known(round, listing);
-		pages_scan(listing);
-	}
+	if (round->tracker >= 0)
+		pages_scan(listing, PAGESCAN_SOFT_DIRTY);
 	clear_all(round, listing);
 	need_stopped(hello);
+}
+
+/* --- while it runs --- */
+
+/* After it was told that there may be writes of which only we know. */
+static void find_written(struct round *round, struct listing *listing)
+{
+	if (tracker_clear(round->tracker) < 0)
+		die_errno(EXIT_SYSTEM, "memtrack does not answer");
+	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
+		struct listing_task *task = &listing->tasks[i];
+
+		task->uffd = task->known ? task->known->uffd : -1;
+	}
+	pages_scan(listing, PAGESCAN_WRITTEN);
+	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
+		struct listing_task *task = &listing->tasks[i];
+		vaddr_t canary = canary_page(listing_text(task));
+
+		task->cleared = task->scan && task->uffd >= 0;
+		if (task->cleared && canary &&
+		    uffd_touch(task->uffd, canary) == 0)
+			task->canary = canary;
+	}
 }
 
 /* --- afterwards --- */
 
 void round_describe(const struct round *round, Pagestream__Release *release)
 {
-	if (!round->clears)
-		return;
-	release->tracking = PAGESTREAM__TRACKING__TRACK_SOFT_DIRTY;
+	release->tracking = (Pagestream__Tracking)round->method;
 	if (round->tracker < 0)
 		return;
 	release->tracker.data = (uint8_t *)round->granted.id;
@@ -243,6 +280,9 @@ static void report(const struct round *round, const struct listing *listing,
 		.key = task->key,
 		.canary = task->canary,
 		.whole = task->whole,
+		.cleared = task->cleared,
+		.async_io = task->async_io,
+		.uffd = -1,
 	};
 
 	fill_report(listing, task, &out);
@@ -258,24 +298,79 @@ static void tell_foreign(const struct listing *listing)
 	     i++) {
 		const struct listing_task *task = &listing->tasks[i];
 
-		if (task->known && !task->whole)
+		if (task->known && task->known->canary && !task->whole)
 			warn("pid %d: somebody else has cleared its "
-			     "soft-dirty bits: this round has all of it",
+			     "soft-dirty bits, or what stands for them: this "
+			     "round has all of it",
 			     task->pid);
 	}
 }
 
-void round_commit(struct round *round, const struct listing *listing)
+/* Did the scan miss nothing since the last one of ours? */
+static bool canary_sings(const struct tracker_task *known,
+			 const struct listing_task *task, uint32_t page_size)
 {
-	if (round->clears)
-		urgent_end();
-	if (round->tracker < 0)
-		return;
+	struct run page = {known->canary, 1, 0};
+	struct run piece;
+	size_t at = 0;
+
+	if (known->trusted)
+		return true;
+	return known->canary &&
+	       runlist_cut(&task->found, &at, &page, &piece, page_size) &&
+	       task->found.all[at].flags & RUN_PRESENT;
+}
+
+/* What has to go out whether it was written or not. */
+static void fill_again(struct listing_task *task, uint32_t page_size)
+{
+	struct runlist pinned = {0};
+
+	if (task->async_io &&
+	    uring_buffers(task->pid, task->living_tid, &pinned) < 0)
+		task->builds = false; /* we cannot tell which */
+	if (runlist_unite(&task->again, &task->known->report, &pinned,
+			  RUN_PRESENT, page_size) < 0)
+		die(EXIT_SYSTEM, "no memory");
+	runlist_release(&pinned);
+}
+
+static void judge(struct round *round, struct listing *listing)
+{
+	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
+		struct listing_task *task = &listing->tasks[i];
+
+		if (!task->known)
+			continue;
+		task->whole =
+			canary_sings(task->known, task, listing->page_size);
+		task->builds = task->whole && task->known->whole;
+		fill_again(task, listing->page_size);
+	}
 	for (uint32_t i = 0; i < listing->nr_tasks; i++)
 		report(round, listing, &listing->tasks[i]);
 	if (tracker_commit(round->tracker) < 0)
 		die_errno(EXIT_SYSTEM, "memtrack does not answer");
 	close(round->tracker);
 	round->tracker = -1;
+}
+
+static void know_tasks(struct round *round, struct listing *listing)
+{
+	for (uint32_t i = 0; i < listing->nr_tasks; i++)
+		listing->tasks[i].known =
+			tracker_find(&round->known, &listing->tasks[i].key);
+}
+
+void round_running(struct round *round, struct listing *listing)
+{
+	if (round->method == TRACKER_SOFT_DIRTY)
+		urgent_end();
+	if (round->tracker < 0)
+		return;
+	know_tasks(round, listing);
+	if (round->method == TRACKER_UFFD)
+		find_written(round, listing);
+	judge(round, listing);
 	tell_foreign(listing);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * A round of a copy that sends only what has changed: the tracker is asked
- * before anything is stopped; the bits are read and cleared while the target
- * is; the record goes to the tracker afterwards.  These functions die.
+ * before anything is stopped; what was written is looked for, and cleared,
+ * while the target is stopped (soft-dirty) or runs (userfaultfd); then the
+ * record goes to the tracker.  These functions die.
  */
 #ifndef VMALIST_ROUND_H
 #define VMALIST_ROUND_H
@@ -15,6 +16,7 @@ enum track {
 	TRACK_AUTO, /* as the tracker does, if there is one */
 	TRACK_NONE,
 	TRACK_SOFT_DIRTY,
+	TRACK_UFFD,
 };
 
 struct round_wish {
@@ -24,24 +26,25 @@ struct round_wish {
 };
 
 struct round {
-	bool clears; /* soft-dirty bits, while the target is stopped */
+	enum tracker_method method;
 	int tracker; /* -1: none */
 	char tracker_name[TRACKER_NAME_SIZE];
 	struct tracker_round granted;
 	struct tracker_tasks known; /* what the tracker knows of */
 };
 
-/* Changes hello: the target must stay stopped until the release. */
+/* Changes hello: who the tracker is, and that the target must stay stopped
+ * until the release. */
 void round_open(struct round *round, const struct round_wish *wish,
 		Pagestream__Hello *hello);
 
-/* All tasks are known, and stopped. */
-void round_take(struct round *round, struct listing *listing,
-		const Pagestream__Hello *hello);
+/* All tasks are known, and stopped, if that was asked for. */
+void round_stopped(struct round *round, struct listing *listing,
+		   const Pagestream__Hello *hello);
 
 void round_describe(const struct round *round, Pagestream__Release *release);
 
 /* The target runs. */
-void round_commit(struct round *round, const struct listing *listing);
+void round_running(struct round *round, struct listing *listing);
 
 #endif

@@ -24,8 +24,8 @@ static const struct tool tool = {
 	"      --scan METHOD       auto, scan (PAGEMAP_SCAN, Linux 6.7) or "
 	"pagemap\n"
 	"      --track METHOD      auto (as memtrack does, if there is one), "
-	"none or\n"
-	"                          soft-dirty\n"
+	"none,\n"
+	"                          uffd or soft-dirty\n"
 	"      --base ROUND|DIR    send what changed since that round, not "
 	"the last one\n"
 	"      --full              send everything, and track on from there\n"
@@ -70,13 +70,11 @@ static enum track parse_track(void)
 		return TRACK_AUTO;
 	if (!strcmp(optarg, "none"))
 		return TRACK_NONE;
+	if (!strcmp(optarg, "uffd"))
+		return TRACK_UFFD;
 	if (!strcmp(optarg, "soft-dirty"))
 		return TRACK_SOFT_DIRTY;
-	if (!strcmp(optarg, "uffd"))
-		option_misused(&tool, "this version tracks by soft-dirty "
-				      "alone: --track takes auto, none or "
-				      "soft-dirty");
-	option_misused(&tool, "--track takes auto, none or soft-dirty");
+	option_misused(&tool, "--track takes auto, none, uffd or soft-dirty");
 }
 
 static void take_option(struct options *options, int option)
@@ -220,12 +218,12 @@ int main(int argc, char **argv)
 	stage_begin(&self.stage, PAGESTREAM__STAGE__VMALIST,
 		    STAGE_READS | STAGE_WRITES);
 	read_tasks(&self);
-	round_take(&self.round, &self.listing, self.stage.in.hello);
+	round_stopped(&self.round, &self.listing, self.stage.in.hello);
 	release(&self);
 
-	round_commit(&self.round, &self.listing);
 	listing_find_async_io(&self.listing);
 	refuse_async_io(&self.listing, &self.options);
+	round_running(&self.round, &self.listing);
 	listing_write_vmas(&self.listing, &self.stage);
 	pages_write(&self.listing, &self.stage);
 	return finish(&self.stage, &self.listing);

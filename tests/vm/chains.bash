@@ -175,7 +175,7 @@ chain_exec() {
 # A pid that is another process's at the next round, of the same parent.
 chain_reuse() {
 	family
-	memtrack --daemon "$LEADER"
+	memtrack --daemon --track=soft-dirty "$LEADER"
 	VICTIM=$LEADER
 	copy 1
 	: >"$SAID"

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "proc/remote.h"
+
+#include "base/clock.h"
+#include "base/own.h"
+#include "proc/maps.h"
+#include "proc/procfs.h"
+#include "proc/sleeper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* include/uapi/linux/ptrace.h; not in every libc's header */
+#define REQUEST_GET_SIGMASK    0x420a
+#define REQUEST_SET_SIGMASK    0x420b
+#define REQUEST_GET_RSEQ       0x420f
+#define REQUEST_GET_DISPATCH   0x4211
+#define OPTION_SUSPEND_SECCOMP (1 << 21)
+
+#define RSEQ_CS_OFFSET 8 /* struct rseq, rseq(2) */
+
+struct rseq_configuration {
+	uint64_t rseq;
+	uint32_t size;
+	uint32_t signature;
+	uint32_t flags;
+	uint32_t pad;
+};
+
+struct dispatch_configuration {
+	uint64_t mode; /* 0: off */
+	uint64_t selector;
+	uint64_t offset;
+	uint64_t len;
+};
+
+#define CODE_PIECE (64u << 10) /* bytes */
+
+/* --- the instruction --- */
+
+static vaddr_t find_in(int mem, vaddr_t start, vaddr_t end)
+{
+	own_free uint8_t *code = malloc(CODE_PIECE);
+
+	for (vaddr_t at = start; code && at < end; at += CODE_PIECE) {
+		size_t size = end - at < CODE_PIECE ? end - at : CODE_PIECE;
+		ssize_t n = pread(mem, code, size, (off_t)at);
+		uint8_t *found = n < 0 ? NULL
+				       : memmem(code, (size_t)n, arch_syscall,
+						arch_syscall_size);
+
+		if (found)
+			return at + (vaddr_t)(found - code);
+	}
+	return 0;
+}
+
+static bool has_code(const struct vma *vma, bool vdso)
+{
+	bool is_vdso = vma->name_size == 6 && !memcmp(vma->name, "[vdso]", 6);
+
+	return vma->prot & VMA_EXEC && vma->prot & VMA_READ && vdso == is_vdso;
+}
+
+/* In the vDSO, which every program has, or in any other code. */
+static vaddr_t find_instruction(pid_t pid, pid_t tid)
+{
+	struct buf maps = {0};
+	own_fd int mem = procfs_open(pid, tid, "mem");
+	vaddr_t found = 0;
+
+	if (mem >= 0 && procfs_read(pid, tid, "maps", &maps) == 0)
+		for (int vdso = 1; vdso >= 0 && !found; vdso--) {
+			const char *at = maps.data;
+			struct vma vma;
+
+			while (!found && maps_next(&at, &vma) > 0)
+				if (has_code(&vma, vdso))
+					found = find_in(mem, vma.start,
+							vma.end);
+		}
+	buf_release(&maps);
+	return found;
+}
+
+/* --- stopping the thread --- */
+
+static bool wait_until(pid_t tid, int *status, uint64_t until)
+{
+	for (;;) {
+		struct timespec nap = {.tv_nsec = 20000};
+		pid_t pid = waitpid(tid, status, __WALL | WNOHANG);
+
+		if (pid == tid)
+			return true;
+		if (pid < 0 || clock_ns() > until)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+}
+
+static bool is_event_stop(int status)
+{
+	return WIFSTOPPED(status) && status >> 16 == PTRACE_EVENT_STOP;
+}
+
+static int gone(int error)
+{
+	errno = error;
+	return -1;
+}
+
+/* A signal that was on its way is delivered first. */
+static int wait_for_stop(pid_t tid, uint64_t until)
+{
+	int status;
+
+	while (wait_until(tid, &status, until)) {
+		if (!WIFSTOPPED(status))
+			return gone(ESRCH);
+		if (is_event_stop(status))
+			return 0;
+		ptrace(PTRACE_CONT, tid, NULL, (long)WSTOPSIG(status));
+	}
+	return gone(ETIMEDOUT);
+}
+
+static int stop(struct remote *remote, uint64_t until)
+{
+	static struct sleeper_clocks clocks;
+	struct sleeper sleeper;
+
+	if (ptrace(PTRACE_SEIZE, remote->tid, NULL, PTRACE_O_TRACESYSGOOD) < 0)
+		return -1;
+	sleeper = sleeper_look(remote->pid, remote->tid, &clocks);
+	if (ptrace(PTRACE_INTERRUPT, remote->tid, NULL, NULL) < 0 ||
+	    wait_for_stop(remote->tid, until) < 0)
+		return -1;
+	arch_mend_stop(remote->tid,
+		       sleeper_slept(remote->pid, remote->tid, &sleeper));
+	return 0;
+}
+
+/* --- what a call must not disturb --- */
+
+static int64_t seccomp_mode(pid_t pid, pid_t tid)
+{
+	struct buf text = {0};
+	const char *at = NULL;
+	int64_t mode = 0;
+
+	if (procfs_read(pid, tid, "status", &text) == 0)
+		at = strstr(text.data, "\nSeccomp:\t");
+	if (at)
+		mode = strtoll(at + 10, NULL, 10);
+	buf_release(&text);
+	return mode;
+}
+
+/*
+ * Only while the thread is stopped: given with PTRACE_SEIZE, it let a running
+ * target make calls that its filter refuses.
+ */
+static int suspend_filter(struct remote *remote, bool suspend)
+{
+	long options =
+		PTRACE_O_TRACESYSGOOD | (suspend ? OPTION_SUSPEND_SECCOMP : 0);
+
+	if (!remote->filtered)
+		return 0;
+	return ptrace(PTRACE_SETOPTIONS, remote->tid, NULL, options) < 0
+		       ? gone(ENOTSUP)
+		       : 0;
+}
+
+/* Its own system calls are given to itself: not ours to switch off. */
+static bool dispatches(pid_t tid)
+{
+	struct dispatch_configuration dispatch = {0};
+
+	return ptrace(REQUEST_GET_DISPATCH, tid, sizeof(dispatch), &dispatch) ==
+		       0 &&
+	       dispatch.mode;
+}
+
+/*
+ * The kernel clears rseq_cs when the thread runs elsewhere; put back, the
+ * section is aborted when it runs on, as it would have been.
+ */
+static void save_rseq(struct remote *remote)
+{
+	struct rseq_configuration configuration = {0};
+	struct iovec here = {&remote->rseq_cs, sizeof(remote->rseq_cs)};
+	struct iovec there = {.iov_len = sizeof(remote->rseq_cs)};
+
+	if (ptrace(REQUEST_GET_RSEQ, remote->tid, sizeof(configuration),
+		   &configuration) <= 0 ||
+	    !configuration.rseq)
+		return;
+	there.iov_base = (void *)(configuration.rseq + RSEQ_CS_OFFSET);
+	if (process_vm_readv(remote->pid, &here, 1, &there, 1, 0) ==
+		    sizeof(remote->rseq_cs) &&
+	    remote->rseq_cs)
+		remote->rseq = configuration.rseq + RSEQ_CS_OFFSET;
+}
+
+static void restore_rseq(const struct remote *remote)
+{
+	struct iovec here = {(void *)&remote->rseq_cs, sizeof(remote->rseq_cs)};
+	struct iovec there = {(void *)remote->rseq, sizeof(remote->rseq_cs)};
+
+	if (remote->rseq)
+		process_vm_writev(remote->pid, &here, 1, &there, 1, 0);
+}
+
+static int save(struct remote *remote)
+{
+	uint64_t all = UINT64_MAX;
+
+	if (dispatches(remote->tid))
+		return gone(ENOTSUP);
+	remote->filtered = seccomp_mode(remote->pid, remote->tid) != 0;
+	if (arch_get_registers(remote->tid, &remote->own) < 0 ||
+	    ptrace(REQUEST_GET_SIGMASK, remote->tid, sizeof(remote->mask),
+		   &remote->mask) < 0)
+		return -1;
+	save_rseq(remote);
+	if (suspend_filter(remote, true) < 0)
+		return -1;
+	return ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(all), &all) < 0
+		       ? -1
+		       : 0;
+}
+
+int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
+{
+	sigset_t all;
+
+	*remote = (struct remote){
+		.pid = pid,
+		.tid = tid,
+		.instruction = find_instruction(pid, tid),
+	};
+	if (!remote->instruction)
+		return gone(ENOTSUP);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	if (stop(remote, clock_ns() + limit_ns) < 0)
+		return -1;
+	if (save(remote) == 0)
+		return 0;
+	suspend_filter(remote, false);
+	ptrace(PTRACE_DETACH, tid, NULL, NULL);
+	return -1;
+}
+
+/* --- the call --- */
+
+/* SIGSTOP cannot be blocked; it is sent again afterwards. */
+static void hold_back(struct remote *remote, int number)
+{
+	if (remote->nr_signals < REMOTE_SIGNALS)
+		remote->signals[remote->nr_signals++] = number;
+}
+
+/* To the next border of a system call: into it, or out of it. */
+static int cross(struct remote *remote)
+{
+	int status;
+
+	for (;;) {
+		if (ptrace(PTRACE_SYSCALL, remote->tid, NULL, NULL) < 0 ||
+		    waitpid(remote->tid, &status, __WALL) < 0)
+			return -1;
+		if (!WIFSTOPPED(status))
+			return gone(ESRCH);
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+			return 0;
+		if (!(status >> 16))
+			hold_back(remote, WSTOPSIG(status));
+	}
+}
+
+int remote_call(struct remote *remote, long nr, const uint64_t args[6],
+		int64_t *result)
+{
+	struct arch_registers call =
+		arch_call(&remote->own, remote->instruction, nr, args);
+
+	if (arch_set_registers(remote->tid, &call) < 0 || cross(remote) < 0 ||
+	    cross(remote) < 0 || arch_get_registers(remote->tid, &call) < 0)
+		return -1;
+	*result = arch_result(&call);
+	return 0;
+}
+
+/*
+ * Behind a border of a system call the kernel would not decide any more
+ * whether the interrupted call is made again: so once more into the stop in
+ * which it does.
+ */
+static int stop_again(struct remote *remote)
+{
+	if (ptrace(PTRACE_INTERRUPT, remote->tid, NULL, NULL) < 0 ||
+	    ptrace(PTRACE_CONT, remote->tid, NULL, NULL) < 0)
+		return -1;
+	return wait_for_stop(remote->tid, UINT64_MAX);
+}
+
+int remote_end(struct remote *remote)
+{
+	int result = 0;
+
+	if (arch_set_registers(remote->tid, &remote->own) < 0)
+		result = -1;
+	restore_rseq(remote);
+	ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(remote->mask),
+	       &remote->mask);
+	suspend_filter(remote, false);
+	for (int i = 0; i < remote->nr_signals; i++)
+		syscall(SYS_tgkill, remote->pid, remote->tid,
+			remote->signals[i]);
+	if (stop_again(remote) < 0)
+		result = -1;
+	ptrace(PTRACE_DETACH, remote->tid, NULL, NULL);
+	return result;
+}

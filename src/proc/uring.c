@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "proc/uring.h"
+
+#include "base/own.h"
+#include "proc/procfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int add(struct runlist *out, uint64_t address, uint64_t size)
+{
+	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	vaddr_t start = address - address % page_size;
+	struct run run = {
+		.vaddr = start,
+		.nr_pages =
+			(uint32_t)((address - start + size + page_size - 1) /
+				   page_size),
+		.flags = RUN_PRESENT,
+	};
+	struct runlist one = {.all = &run, .nr = 1};
+	struct runlist both = {0};
+
+	if (!run.nr_pages)
+		return 0;
+	if (runlist_unite(&both, out, &one, RUN_PRESENT, (uint32_t)page_size) <
+	    0)
+		return -1;
+	runlist_release(out);
+	*out = both;
+	return 0;
+}
+
+/* "    0: 0x7f59c8b8e000/65536", or "<none>"; io_uring/fdinfo.c */
+static int add_line(struct runlist *out, const char *line)
+{
+	char *end;
+	uint64_t address;
+	const char *at = strchr(line, ':');
+
+	if (!at || strncmp(at, ": 0x", 4))
+		return 0;
+	address = strtoull(at + 2, &end, 16);
+	return *end == '/' ? add(out, address, strtoull(end + 1, NULL, 10)) : 0;
+}
+
+/* Behind "UserBufs:", with their number, a line for each. */
+static int add_buffers(struct runlist *out, const char *text)
+{
+	const char *line = strstr(text, "\nUserBufs:");
+	uint64_t nr = line ? strtoull(line + 10, NULL, 10) : 0;
+
+	for (; nr; nr--) {
+		line = strchr(line + 1, '\n');
+		if (!line || line[1] != ' ') {
+			errno = ENOTSUP;
+			return -1;
+		}
+		if (add_line(out, line + 1) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool is_ring(int dir, const char *name)
+{
+	static const char ring[] = "anon_inode:[io_uring]";
+	char link[sizeof(ring)];
+
+	return readlinkat(dir, name, link, sizeof(link)) == sizeof(ring) - 1 &&
+	       !memcmp(link, ring, sizeof(ring) - 1);
+}
+
+static int add_ring(pid_t pid, pid_t tid, const char *name, struct runlist *out)
+{
+	struct buf text = {0};
+	char path[64];
+	int result;
+
+	snprintf(path, sizeof(path), "fdinfo/%.20s", name);
+	result = procfs_read(pid, tid, path, &text);
+	if (result == 0)
+		result = add_buffers(out, text.data);
+	buf_release(&text);
+	return result;
+}
+
+int uring_buffers(pid_t pid, pid_t tid, struct runlist *out)
+{
+	own_fd int fd = procfs_open_as(pid, tid, "fd", O_RDONLY | O_DIRECTORY);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int result = dir ? 0 : -1;
+
+	if (!dir)
+		return -1;
+	while (result == 0 && (entry = readdir(dir)))
+		if (is_ring(fd, entry->d_name))
+			result = add_ring(pid, tid, entry->d_name, out);
+	fd = -1; /* goes with dir */
+	closedir(dir);
+	return result;
+}
