@@ -68,23 +68,30 @@ static bool has_code(const struct vma *vma, bool vdso)
 	return vma->prot & VMA_EXEC && vma->prot & VMA_READ && vdso == is_vdso;
 }
 
+static vaddr_t find_in_maps(int mem, const char *maps, bool vdso)
+{
+	vaddr_t found = 0;
+	struct vma vma;
+
+	while (!found && maps_next(&maps, &vma) > 0)
+		if (has_code(&vma, vdso))
+			found = find_in(mem, vma.start, vma.end);
+	return found;
+}
+
 /* In the vDSO, which every program has, or in any other code. */
 static vaddr_t find_instruction(pid_t pid, pid_t tid)
 {
-	struct buf maps = {0};
 	own_fd int mem = procfs_open(pid, tid, "mem");
+	struct buf maps = {0};
 	vaddr_t found = 0;
 
-	if (mem >= 0 && procfs_read(pid, tid, "maps", &maps) == 0)
-		for (int vdso = 1; vdso >= 0 && !found; vdso--) {
-			const char *at = maps.data;
-			struct vma vma;
-
-			while (!found && maps_next(&at, &vma) > 0)
-				if (has_code(&vma, vdso))
-					found = find_in(mem, vma.start,
-							vma.end);
-		}
+	if (mem < 0 || procfs_read(pid, tid, "maps", &maps) < 0)
+		return 0;
+	found = find_in_maps(mem, maps.data, true);
+	if (!found)
+		found = find_in_maps(mem, maps.data, false);
+	errno = maps.size ? ENOTSUP : ESRCH; /* it has no memory any more */
 	buf_release(&maps);
 	return found;
 }
@@ -248,7 +255,7 @@ int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
 		.instruction = find_instruction(pid, tid),
 	};
 	if (!remote->instruction)
-		return gone(ENOTSUP);
+		return -1;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	if (stop(remote, clock_ns() + limit_ns) < 0)
