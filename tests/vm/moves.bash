@@ -1,0 +1,121 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Chains that move a victim: its last pages follow it when they are touched.
+
+# start N ACTION OPTION...: criu, in the background; $STARTED is its pid. $PLACE
+# is the command that takes it to where it is to run.
+PLACE=''
+# shellcheck disable=SC2086 # words
+start() {
+	local number=$1 action=$2
+	shift 2
+	mkdir -p "$number"
+	$PLACE criu "$action" -v4 -D "$number" -o "$action.log" "$@" &
+	STARTED=$!
+	VICTIMS+=("$STARTED")	# to be ended, whatever comes
+}
+
+# says N ACTION TEXT: who was started last says it in its log, before it ends.
+says() {
+	wait_for 60 said_or_over "$@"
+	grep -q "$3" "$1/$2.log" || criu_fails "$1" "$2"
+}
+said_or_over() { grep -q "$3" "$1/$2.log" || ! kill -0 "$STARTED"; }
+
+# ends PID N ACTION: what was started, as it should.
+ends() { wait "$1" || criu_fails "$2" "$3"; }
+
+# --- Lazily
+
+PORT=2727
+listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
+
+# dump_lazily N: like dump, but the pages stay, to be sent when they are asked
+# for. Until then the victim is there, stopped, and has its pid.
+dump_lazily() {
+	start "$1" dump -t "$VICTIM" --track-mem --prev-images-dir "../$(($1 - 1))" \
+		--lazy-pages --address 127.0.0.1 --port $PORT
+	SERVER=$STARTED
+	wait_for 60 listens $PORT
+}
+
+# restore_lazily N OPTION...: with whom to ask for the pages: by the options, a
+# server; without, N itself.
+restore_lazily() {
+	start "$1" lazy-pages "${@:2}"
+	FETCHER=$STARTED
+	says "$1" lazy-pages 'Waiting for incoming connections'
+	start "$1" restore --lazy-pages
+	RESTORER=$STARTED
+	says "$1" restore 'Restore finished successfully'
+}
+
+# travelled N MOST: how many pages were asked for.
+travelled() {
+	local pages
+	pages=$(sed -n 's/.*UFFD transferred pages: (\([0-9]*\).*/\1/p' "$1/lazy-pages.log")
+	[ "${pages:-0}" -gt 0 ] || fail 'no pages were fetched'
+	[ "$pages" -le "$2" ] || fail "$pages pages were fetched"
+	note "$pages of $(own_pages 1) pages came later"
+}
+
+two_rounds() {
+	track ''
+	copy 1
+	change
+	copy 2
+	"$PLANT"
+	change
+}
+
+# The dump sends what it is asked for, to a victim restored elsewhere.
+chain_lazy() {
+	victim anon=16M sparse=1M
+	two_rounds
+	dump_lazily 3
+	PLACE='unshare --pid --fork --kill-child --mount-proc' \
+		restore_lazily 3 --page-server --address 127.0.0.1 --port $PORT
+	check
+	ends "$FETCHER" 3 lazy-pages
+	ends "$SERVER" 3 dump
+	at_most 3 20
+	travelled 3 1300
+}
+
+# The dump has it all. The victim's threads run and write while it comes.
+chain_lazy_local() {
+	victim anon=4M thp=8M sparse=1M mutate=2 blocked=4
+	two_rounds
+	dump 3
+	restore_lazily 3
+	check
+	ends "$FETCHER" 3 lazy-pages
+	travelled 3 1200
+}
+
+# Our entries are PRESENT or PARENT. CRIU's own are PRESENT | LAZY, in a pre-dump
+# as well, for a page that may come later. In a parent it makes no difference.
+with_lazy_flags() {
+	local file
+	for file in [12]/"pagemap-$VICTIM.img"; do
+		crit decode -i "$file" -o json
+		sed -i 's/"flags": 4\b/"flags": 6/g' json
+		grep -q '"flags": 6' json
+		crit encode -i json -o "$file"
+	done
+}
+chain_flags() {
+	victim anon=16M
+	PLANT=with_lazy_flags two_rounds
+	hand_over 3 1300
+}
+chain_lazy_flags() { PLANT=with_lazy_flags chain_lazy; }
+chain_lazy_local_flags() { PLANT=with_lazy_flags chain_lazy_local; }
+
+# More is written than was said.
+plant_writes() {
+	local page
+	for page in 1200 1800 2400 3000; do order "d anon $page"; done
+}
+twin_lazy_writes() { finds 'pages were fetched' plant_writes chain_lazy; }
+twin_lazy() { finds 'says: error 1 first' plant_byte chain_lazy; }
