@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Chains that move a victim: its last pages follow it when they are touched.
+# Chains that move a victim: its last pages follow it when they are touched, or
+# it goes to another machine.
 
 # start N ACTION OPTION...: criu, in the background; $STARTED is its pid. $PLACE
 # is the command that takes it to where it is to run.
@@ -119,3 +120,90 @@ plant_writes() {
 }
 twin_lazy_writes() { finds 'pages were fetched' plant_writes chain_lazy; }
 twin_lazy() { finds 'says: error 1 first' plant_byte chain_lazy; }
+
+# --- To another machine
+
+# connect: two networks; $VICTIM is in this one, and sshd in the one "there".
+# They are not taken apart: the next chain finds them.
+connect() {
+	[ ! -e /run/netns/there ] || return 0
+	ip netns add there
+	ip link add here type veth peer name there netns there
+	ip address add 10.0.0.1/24 dev here
+	ip link set here up
+	ip -n there address add 10.0.0.2/24 dev there
+	ip -n there link set there up
+	ip -n there link set lo up
+}
+
+# serve_ssh: with keys made for this; `there COMMAND` runs it there, in dst.
+serve_ssh() {
+	printf '%s\n' 'root:*:0:0::/root:/bin/bash' 'sshd:*:100:100::/run/sshd:/bin/false' >/etc/passwd
+	mkdir -p /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -f host
+	ssh-keygen -q -t ed25519 -N '' -f user
+	echo "10.0.0.2 $(cat host.pub)" >known
+	printf '%s\n' "HostKey $T/host" "AuthorizedKeysFile $T/user.pub" 'StrictModes no' \
+		'PidFile none' 'UsePAM no' "SetEnv PATH=$PATH" >sshd.conf
+	printf '%s\n' 'Host there' 'HostName 10.0.0.2' "IdentityFile $T/user" \
+		"UserKnownHostsFile $T/known" 'StrictHostKeyChecking yes' 'BatchMode yes' >ssh.conf
+	nsenter --net=/run/netns/there "$(command -v sshd)" -D -e -f sshd.conf &
+	VICTIMS+=($!)
+	printf '%s\n' '#!/bin/bash' "ssh -F $T/ssh.conf there \"cd $T/dst && \$*\"" >there
+	chmod +x there
+	wait_for 60 ./there true
+}
+
+# send N: our pipeline to over there; here stays what the next one builds on.
+send() {
+	local parent=''
+	[ "$1" = 1 ] || parent="--parent ../$(($1 - 1))"
+	stages "freeze --timeout 50s --max-stop 0 $VICTIM" vmalist memread \
+		"tee >(imgwrite $parent --index $1) && wait \$!" zstd \
+		"../there 'zstd -d | imgwrite $parent $1'"
+	[ "$STATUS" = '0 0 0 0 0 0' ] || fail "the pipeline ended with $STATUS: $(head -n 1 errors)"
+}
+
+# Three rounds and a dump on top of what stays of them here, which is not the
+# bytes; what the dump adds goes after them, and the victim goes on there.
+chain_migrate() {
+	mkdir src dst
+	connect
+	serve_ssh
+	cd src || exit
+	victim anon=16M sparse=1M
+	track ''
+	send 1
+	change
+	send 2
+	change
+	send 3
+	change
+	dump 4
+	at_most 4 1300
+	[ "$(stat -c %b ./[123]/pages-1.img | tr -d '\n')" = 000 ]
+	tar c 4 | ../there tar x
+	note "pages of the rounds, and of the dump: $(own_pages 1) $(own_pages 2) $(own_pages 3) $(own_pages 4)"
+	"$PLANT"
+	cd ../dst || exit
+	PLACE=../there start 4 restore
+	RESTORER=$STARTED
+	says 4 restore 'Restore finished successfully'
+	[ "/proc/$VICTIM/ns/net" -ef /run/netns/there ]
+	look
+	change
+	check
+}
+
+plant_byte_there() (cd ../dst && plant_byte)
+twin_migrate() { finds 'says: error 1 first' plant_byte_there chain_migrate; }
+
+# What stays here is not for restoring: it has zeros, of which a victim dies.
+plant_index() {
+	rm -r ../dst/1
+	cp -r 1 ../dst/
+}
+twin_migrate_index() { finds 'says: error\|says: nothing' plant_index chain_migrate; }
+
+# Where there is no sshd, there are no such chains.
+[ -e /usr/sbin/sshd ] || unset -f chain_migrate twin_migrate twin_migrate_index
