@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Chains that move a victim: its last pages follow it when they are touched, or
-# it goes to another machine.
+# it goes to another machine; and how long it stands still while it is copied.
 
 # start N ACTION OPTION...: criu, in the background; $STARTED is its pid. $PLACE
 # is the command that takes it to where it is to run.
@@ -207,3 +207,64 @@ twin_migrate_index() { finds 'says: error\|says: nothing' plant_index chain_migr
 
 # Where there is no sshd, there are no such chains.
 [ -e /usr/sbin/sshd ] || unset -f chain_migrate twin_migrate twin_migrate_index
+
+# --- How long it stands still
+
+# median FILE: of the numbers in it, one a line.
+median() { sort -n "$1" | sed -n "$((($(wc -l <"$1") + 1) / 2))p"; }
+
+stopped() { crit decode -i "$1/stats-dump" | sed 's/.*"frozen_time": \([0-9]*\).*/\1/'; }
+
+# ours METHOD: a full copy into new, that begins a record of what is written, or
+# does not.
+ours() {
+	stages "freeze --timeout 50s --max-stop 0 $CONSISTENT $VICTIM" "vmalist --track=$1" \
+		memread 'imgwrite new'
+	[ "$STATUS" = '0 0 0 0' ] || fail "the pipeline ended with $STATUS: $(head -n 1 errors)"
+}
+
+theirs() { run_criu new pre-dump -t "$VICTIM" --pre-dump-mode "$1"; }
+
+# measure COMMAND METHOD: in microseconds, a line each: METHOD.stopped, which
+# who copies says, and METHOD.lost, the longest time that the victim has missed.
+# The machine has one CPU: what the copy itself needs of it is missed as well.
+measure() {
+	local lost
+	tell g >/dev/null
+	"$@"
+	lost=$(tell g)
+	echo $((${lost#ok } / 1000)) >>"$2.lost"
+	stopped new >>"$2.stopped"
+	rm -r new
+}
+
+# beats THEIRS: ours stops the victim for a shorter time.
+beats() {
+	local ours theirs
+	ours=$(median soft-dirty.stopped)
+	theirs=$(median "$1.stopped")
+	note "criu pre-dump, $1, stops it $((theirs * 10 / ours)) tenths as long as ours"
+	[ "$ours" -lt "$theirs" ] || fail "ours stops it $ours us, criu's $1 mode $theirs us"
+}
+
+# By turns, so that what else the machine does meets all alike.
+ROUNDS=${ROUNDS:-5} CONSISTENT=''
+chain_stall() {
+	local i file
+	victim anon=64M spin=1
+	"$PLANT"
+	for ((i = 0; i < ROUNDS; i++)); do
+		measure ours soft-dirty
+		measure theirs read
+		measure ours none
+		measure theirs splice
+	done
+	for file in *.stopped *.lost; do
+		note "$file: median $(median "$file") us, of $(sort -n "$file" | tr '\n' ' ')"
+	done
+	beats read
+	beats splice
+}
+
+plant_consistent() { CONSISTENT=--consistent; }
+twin_stall() { ROUNDS=1 finds "ours stops it .* read mode" plant_consistent chain_stall; }
