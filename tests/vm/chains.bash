@@ -190,7 +190,7 @@ chain_reuse() {
 	order 'd anon 7'
 	dump 5
 	restore 5
-	check_only
+	look
 	kill -KILL "$LEADER"
 }
 

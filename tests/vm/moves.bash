@@ -1,0 +1,270 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Chains that move a victim: its last pages follow it when they are touched, or
+# it goes to another machine; and how long it stands still while it is copied.
+
+# start N ACTION OPTION...: criu, in the background; $STARTED is its pid. $PLACE
+# is the command that takes it to where it is to run.
+PLACE=''
+# shellcheck disable=SC2086 # words
+start() {
+	local number=$1 action=$2
+	shift 2
+	mkdir -p "$number"
+	$PLACE criu "$action" -v4 -D "$number" -o "$action.log" "$@" &
+	STARTED=$!
+	VICTIMS+=("$STARTED")	# to be ended, whatever comes
+}
+
+# says N ACTION TEXT: who was started last says it in its log, before it ends.
+says() {
+	wait_for 60 said_or_over "$@"
+	grep -q "$3" "$1/$2.log" || criu_fails "$1" "$2"
+}
+said_or_over() { grep -q "$3" "$1/$2.log" || ! kill -0 "$STARTED"; }
+
+# ends PID N ACTION: what was started, as it should.
+ends() { wait "$1" || criu_fails "$2" "$3"; }
+
+# --- Lazily
+
+PORT=2727
+listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
+
+# dump_lazily N: like dump, but the pages stay, to be sent when they are asked
+# for. Until then the victim is there, stopped, and has its pid.
+dump_lazily() {
+	start "$1" dump -t "$VICTIM" --track-mem --prev-images-dir "../$(($1 - 1))" \
+		--lazy-pages --address 127.0.0.1 --port $PORT
+	SERVER=$STARTED
+	wait_for 60 listens $PORT
+}
+
+# restore_lazily N OPTION...: with whom to ask for the pages: by the options, a
+# server; without, N itself.
+restore_lazily() {
+	start "$1" lazy-pages "${@:2}"
+	FETCHER=$STARTED
+	says "$1" lazy-pages 'Waiting for incoming connections'
+	start "$1" restore --lazy-pages
+	RESTORER=$STARTED
+	says "$1" restore 'Restore finished successfully'
+}
+
+# travelled N MOST: how many pages were asked for.
+travelled() {
+	local pages
+	pages=$(sed -n 's/.*UFFD transferred pages: (\([0-9]*\).*/\1/p' "$1/lazy-pages.log")
+	[ "${pages:-0}" -gt 0 ] || fail 'no pages were fetched'
+	[ "$pages" -le "$2" ] || fail "$pages pages were fetched"
+	note "$pages of $(own_pages 1) pages came later"
+}
+
+two_rounds() {
+	track ''
+	copy 1
+	change
+	copy 2
+	"$PLANT"
+	change
+}
+
+# The dump sends what it is asked for, to a victim restored elsewhere.
+chain_lazy() {
+	victim anon=16M sparse=1M
+	two_rounds
+	dump_lazily 3
+	PLACE='unshare --pid --fork --kill-child --mount-proc' \
+		restore_lazily 3 --page-server --address 127.0.0.1 --port $PORT
+	check
+	ends "$FETCHER" 3 lazy-pages
+	ends "$SERVER" 3 dump
+	at_most 3 20
+	travelled 3 1300
+}
+
+# The dump has it all. The victim's threads run and write while it comes.
+chain_lazy_local() {
+	victim anon=4M thp=8M sparse=1M mutate=2 blocked=4
+	two_rounds
+	dump 3
+	restore_lazily 3
+	check
+	ends "$FETCHER" 3 lazy-pages
+	travelled 3 1200
+}
+
+# Our entries are PRESENT or PARENT. CRIU's own are PRESENT | LAZY, in a pre-dump
+# as well, for a page that may come later. In a parent it makes no difference.
+with_lazy_flags() {
+	local file
+	for file in [12]/"pagemap-$VICTIM.img"; do
+		crit decode -i "$file" -o json
+		sed -i 's/"flags": 4\b/"flags": 6/g' json
+		grep -q '"flags": 6' json
+		crit encode -i json -o "$file"
+	done
+}
+chain_flags() {
+	victim anon=16M
+	PLANT=with_lazy_flags two_rounds
+	hand_over 3 1300
+}
+chain_lazy_flags() { PLANT=with_lazy_flags chain_lazy; }
+chain_lazy_local_flags() { PLANT=with_lazy_flags chain_lazy_local; }
+
+# More is written than was said.
+plant_writes() {
+	local page
+	for page in 1200 1800 2400 3000; do order "d anon $page"; done
+}
+twin_lazy_writes() { finds 'pages were fetched' plant_writes chain_lazy; }
+twin_lazy() { finds 'says: error 1 first' plant_byte chain_lazy; }
+
+# --- To another machine
+
+# connect: two networks; $VICTIM is in this one, and sshd in the one "there".
+# They are not taken apart: the next chain finds them.
+connect() {
+	[ ! -e /run/netns/there ] || return 0
+	ip netns add there
+	ip link add here type veth peer name there netns there
+	ip address add 10.0.0.1/24 dev here
+	ip link set here up
+	ip -n there address add 10.0.0.2/24 dev there
+	ip -n there link set there up
+	ip -n there link set lo up
+}
+
+# serve_ssh: with keys made for this; `there COMMAND` runs it there, in dst.
+serve_ssh() {
+	printf '%s\n' 'root:*:0:0::/root:/bin/bash' 'sshd:*:100:100::/run/sshd:/bin/false' >/etc/passwd
+	mkdir -p /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -f host
+	ssh-keygen -q -t ed25519 -N '' -f user
+	echo "10.0.0.2 $(cat host.pub)" >known
+	printf '%s\n' "HostKey $T/host" "AuthorizedKeysFile $T/user.pub" 'StrictModes no' \
+		'PidFile none' 'UsePAM no' "SetEnv PATH=$PATH" >sshd.conf
+	printf '%s\n' 'Host there' 'HostName 10.0.0.2' "IdentityFile $T/user" \
+		"UserKnownHostsFile $T/known" 'StrictHostKeyChecking yes' 'BatchMode yes' >ssh.conf
+	nsenter --net=/run/netns/there "$(command -v sshd)" -D -e -f sshd.conf &
+	VICTIMS+=($!)
+	printf '%s\n' '#!/bin/bash' "ssh -F $T/ssh.conf there \"cd $T/dst && \$*\"" >there
+	chmod +x there
+	wait_for 60 ./there true
+}
+
+# send N: our pipeline to over there; here stays what the next one builds on.
+send() {
+	local parent=''
+	[ "$1" = 1 ] || parent="--parent ../$(($1 - 1))"
+	stages "freeze --timeout 50s --max-stop 0 $VICTIM" vmalist memread \
+		"tee >(imgwrite $parent --index $1) && wait \$!" zstd \
+		"../there 'zstd -d | imgwrite $parent $1'"
+	[ "$STATUS" = '0 0 0 0 0 0' ] || fail "the pipeline ended with $STATUS: $(head -n 1 errors)"
+}
+
+# Three rounds and a dump on top of what stays of them here, which is not the
+# bytes; what the dump adds goes after them, and the victim goes on there.
+chain_migrate() {
+	mkdir src dst
+	connect
+	serve_ssh
+	cd src || exit
+	victim anon=16M sparse=1M
+	track ''
+	send 1
+	change
+	send 2
+	change
+	send 3
+	change
+	dump 4
+	at_most 4 1300
+	[ "$(stat -c %b ./[123]/pages-1.img | tr -d '\n')" = 000 ]
+	tar c 4 | ../there tar x
+	note "pages of the rounds, and of the dump: $(own_pages 1) $(own_pages 2) $(own_pages 3) $(own_pages 4)"
+	"$PLANT"
+	cd ../dst || exit
+	PLACE=../there start 4 restore
+	RESTORER=$STARTED
+	says 4 restore 'Restore finished successfully'
+	[ "/proc/$VICTIM/ns/net" -ef /run/netns/there ]
+	look
+	change
+	check
+}
+
+plant_byte_there() (cd ../dst && plant_byte)
+twin_migrate() { finds 'says: error 1 first' plant_byte_there chain_migrate; }
+
+# What stays here is not for restoring: it has zeros, of which a victim dies.
+plant_index() {
+	rm -r ../dst/1
+	cp -r 1 ../dst/
+}
+twin_migrate_index() { finds 'says: error\|says: nothing' plant_index chain_migrate; }
+
+# Where there is no sshd, there are no such chains.
+[ -e /usr/sbin/sshd ] || unset -f chain_migrate twin_migrate twin_migrate_index
+
+# --- How long it stands still
+
+# median FILE: of the numbers in it, one a line.
+median() { sort -n "$1" | sed -n "$((($(wc -l <"$1") + 1) / 2))p"; }
+
+stopped() { crit decode -i "$1/stats-dump" | sed 's/.*"frozen_time": \([0-9]*\).*/\1/'; }
+
+# ours METHOD: a full copy into new, that begins a record of what is written, or
+# does not.
+ours() {
+	stages "freeze --timeout 50s --max-stop 0 $CONSISTENT $VICTIM" "vmalist --track=$1" \
+		memread 'imgwrite new'
+	[ "$STATUS" = '0 0 0 0' ] || fail "the pipeline ended with $STATUS: $(head -n 1 errors)"
+}
+
+theirs() { run_criu new pre-dump -t "$VICTIM" --pre-dump-mode "$1"; }
+
+# measure COMMAND METHOD: in microseconds, a line each: METHOD.stopped, which
+# who copies says, and METHOD.lost, the longest time that the victim has missed.
+# The machine has one CPU: what the copy itself needs of it is missed as well.
+measure() {
+	local lost
+	tell g >/dev/null
+	"$@"
+	lost=$(tell g)
+	echo $((${lost#ok } / 1000)) >>"$2.lost"
+	stopped new >>"$2.stopped"
+	rm -r new
+}
+
+# beats THEIRS: ours stops the victim for a shorter time.
+beats() {
+	local ours theirs
+	ours=$(median soft-dirty.stopped)
+	theirs=$(median "$1.stopped")
+	note "criu pre-dump, $1, stops it $((theirs * 10 / ours)) tenths as long as ours"
+	[ "$ours" -lt "$theirs" ] || fail "ours stops it $ours us, criu's $1 mode $theirs us"
+}
+
+# By turns, so that what else the machine does meets all alike.
+ROUNDS=${ROUNDS:-5} CONSISTENT=''
+chain_stall() {
+	local i file
+	victim anon=64M spin=1
+	"$PLANT"
+	for ((i = 0; i < ROUNDS; i++)); do
+		measure ours soft-dirty
+		measure theirs read
+		measure ours none
+		measure theirs splice
+	done
+	for file in *.stopped *.lost; do
+		note "$file: median $(median "$file") us, of $(sort -n "$file" | tr '\n' ' ')"
+	done
+	beats read
+	beats splice
+}
+
+plant_consistent() { CONSISTENT=--consistent; }
+twin_stall() { ROUNDS=1 finds "ours stops it .* read mode" plant_consistent chain_stall; }
