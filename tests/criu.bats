@@ -7,7 +7,7 @@ load helpers/lib
 
 # It is made once, which may take longer than a test may. (mmdebstrap, which
 # numbers its own descriptors, fails with those of bats.)
-setup_file() { "$BATS_TEST_DIRNAME/vm/tree" trixie </dev/null >/dev/null 3>&- 4>&- || :; }
+setup_file() { "$BATS_TEST_DIRNAME/vm/made" trixie tree </dev/null >/dev/null 3>&- 4>&- || :; }
 
 setup() { lib_setup; }
 teardown() { lib_teardown; }

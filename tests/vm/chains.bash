@@ -224,7 +224,7 @@ chain_small() {
 	order 'd anon 5'
 	dump 3
 	at_most 3 600
-	restore 3
+	RESTORE_WAIT=400 restore 3
 	check
 	echo "$max" >/proc/sys/vm/max_map_count
 }

@@ -106,7 +106,7 @@ at_most() { [ "$(own_pages "$1")" -le "$2" ] || fail "criu took $(own_pages "$1"
 restore() {
 	run_criu "$1" restore &
 	RESTORER=$!
-	wait_for 60 grep -q 'Restore finished successfully' "$1/restore.log"
+	wait_for "${RESTORE_WAIT:-60}" grep -q 'Restore finished successfully' "$1/restore.log"
 }
 
 # The victim looks at every page it has written.
