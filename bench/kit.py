@@ -172,6 +172,28 @@ def copied(pid, reading='memread'):
         shutil.rmtree(images, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def tracked(pid):
+    """A chain of rounds, by memtrack; how long that took to begin."""
+    began = time.monotonic()
+    output_of(['memtrack', '--daemon', str(pid)])
+    try:
+        yield time.monotonic() - began
+    finally:
+        output_of(['memtrack', '--stop', str(pid)])
+
+
+def make_round(pid, number):
+    """Of a chain in SCRATCH: its Cost, and how long it stopped in ms. Only the
+    last directory is kept."""
+    parent = f'--parent ../round.{number - 1}' if number > 1 else ''
+    images = scratch(f'round.{number}')
+    cost = pipeline(f'freeze {pid} | vmalist | memread | imgwrite {parent} {images}')
+    if number > 1:
+        shutil.rmtree(scratch(f'round.{number - 1}'))
+    return cost, stopped_ms(os.path.join(images, 'pagepipe.head'))
+
+
 def need_size(path, least):
     if os.path.getsize(path) < least:
         raise Failed(f'{path}: smaller than the memory that it is a copy of')
@@ -296,6 +318,12 @@ class Target:
         while self.beat.counter < seen + 2:  # a gap is noted when it is over
             time.sleep(0.001)
         return result, self.beat.max_gap_ns / 1e6
+
+    def tell(self, line):
+        """The words of its answer."""
+        self.process.stdin.write(line + '\n')
+        self.process.stdin.flush()
+        return self.process.stdout.readline().split()
 
     def huge_percent(self):
         """How much of its memory lies in huge pages."""
