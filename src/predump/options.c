@@ -277,14 +277,14 @@ struct options options_parse(int argc, char **argv)
 	return options;
 }
 
-unsigned int options_copies(const struct options *options)
+unsigned int options_rounds(const struct options *options)
 {
-	return options->rounds ? options->rounds + options->final : 1;
+	return options->rounds ? options->rounds : !options->final;
 }
 
-bool options_is_final(const struct options *options, unsigned int copy)
+unsigned int options_copies(const struct options *options)
 {
-	return options->final && copy + 1 == options_copies(options);
+	return options_rounds(options) + options->final;
 }
 
 bool options_need_tracker(const struct options *options)

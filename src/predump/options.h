@@ -29,9 +29,9 @@ struct options {
 
 struct options options_parse(int argc, char **argv);
 
-/* How many copies are made, and which of them is the consistent one. */
+/* How many copies are made while the target runs, and with the final one. */
+unsigned int options_rounds(const struct options *options);
 unsigned int options_copies(const struct options *options);
-bool options_is_final(const struct options *options, unsigned int copy);
 
 /* Do rounds build on one another, so that a tracker is needed? */
 bool options_need_tracker(const struct options *options);

@@ -29,7 +29,7 @@ static struct totals sum_of(const struct summary *summary)
 	struct totals sum = {0};
 
 	for (unsigned int i = 0; i < summary->nr; i++)
-		totals_add(&sum, &summary->copies[i]);
+		totals_add(&sum, &summary->copies[i].totals);
 	return sum;
 }
 
@@ -75,9 +75,10 @@ static const char *command_of_criu(const struct summary *summary)
 	const char *next;
 
 	if (!summary->nr || !options->dir || summary->blame.command ||
-	    strcmp(summary->copies[summary->nr - 1].tracking, "soft-dirty"))
+	    strcmp(summary->copies[summary->nr - 1].totals.tracking,
+		   "soft-dirty"))
 		return NULL;
-	last = realpath(summary->plan->copies[summary->nr - 1].directory, NULL);
+	last = realpath(summary->copies[summary->nr - 1].plan.directory, NULL);
 	if (!last)
 		return NULL;
 	next = options->rounds
@@ -93,7 +94,7 @@ static const char *command_of_criu(const struct summary *summary)
 
 static const char *name_of(const struct summary *summary, unsigned int copy)
 {
-	const char *dir = summary->plan->copies[copy].directory;
+	const char *dir = summary->copies[copy].plan.directory;
 
 	if (dir)
 		return dir;
@@ -127,7 +128,7 @@ static void print_end(const struct summary *summary, FILE *out)
 static bool is_unlinked(const struct summary *summary, unsigned int copy)
 {
 	return summary->plan->tracked && copy > 0 &&
-	       !summary->copies[copy].base_generation;
+	       !summary->copies[copy].totals.base_generation;
 }
 
 static void print_text(const struct summary *summary, FILE *out)
@@ -136,10 +137,10 @@ static void print_text(const struct summary *summary, FILE *out)
 
 	for (unsigned int i = 0; i < summary->nr; i++)
 		fprintf(out, "%s: %s%s%s\n", name_of(summary, i),
-			summary->plan->copies[i].consistent ? "consistent; "
-							    : "",
+			summary->copies[i].plan.consistent ? "consistent; "
+							   : "",
 			is_unlinked(summary, i) ? "whole after all; " : "",
-			totals_text(&summary->copies[i]));
+			totals_text(&summary->copies[i].totals));
 	if (summary->nr > 1)
 		fprintf(out, "in all: %s\n", totals_text(&sum));
 	if (!summary->blame.command)
@@ -206,15 +207,15 @@ static json_object *json_totals(const struct totals *totals)
 
 static json_object *json_copy(const struct summary *summary, unsigned int copy)
 {
-	const struct totals *totals = &summary->copies[copy];
+	const struct totals *totals = &summary->copies[copy].totals;
 	json_object *object = json_totals(totals);
 
 	json_object_object_add(
 		object, summary->plan->options->dir ? "directory" : "output",
 		json_text(name_of(summary, copy)));
-	json_object_object_add(object, "consistent",
-			       json_object_new_boolean(
-				       summary->plan->copies[copy].consistent));
+	json_object_object_add(
+		object, "consistent",
+		json_object_new_boolean(summary->copies[copy].plan.consistent));
 	json_object_object_add(object, "tracking",
 			       json_object_new_string(totals->tracking));
 	json_object_object_add(

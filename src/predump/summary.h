@@ -11,9 +11,14 @@
 #include "predump/run.h"
 #include "predump/totals.h"
 
+struct summary_copy {
+	struct copy_plan plan;
+	struct totals totals;
+};
+
 struct summary {
 	const struct plan *plan;
-	struct totals *copies;
+	struct summary_copy *copies;
 	unsigned int nr; /* that were made */
 	uint64_t file_bytes;
 	struct blame blame; /* of the one that failed */
