@@ -26,4 +26,11 @@ struct summary {
 
 void summary_print(const struct summary *summary);
 
+/* For json.h, too. */
+struct totals summary_sum(const struct summary *summary);
+/* A copy's directory or file; "stream" where that is stdout. */
+const char *summary_name(const struct summary *summary, unsigned int copy);
+/* The command by which criu builds on the last one; NULL when it cannot. */
+const char *summary_continue(const struct summary *summary);
+
 #endif
