@@ -63,6 +63,36 @@ static json_object *json_totals(const struct totals *totals)
 	return object;
 }
 
+static void add_pace(json_object *object, const struct summary_copy *copy,
+		     unsigned int round)
+{
+	put(object, "round", round);
+	put(object, "dirty", totals_dirty(&copy->totals));
+	if (!copy->plan.consistent)
+		put(object, "estimated_downtime_ns",
+		    pace_estimate(&copy->totals));
+}
+
+/* Why there are no more rounds, and what that has led to; null: not that far */
+static json_object *json_pace(const struct summary *summary)
+{
+	const struct pace *pace = summary->pace;
+	const uint64_t *downtime = summary_downtime(summary);
+	json_object *object;
+
+	if (pace->end == PACE_GOES_ON)
+		return NULL;
+	object = json_object_new_object();
+	json_object_object_add(object, "reason",
+			       json_object_new_string(pace_name(pace->end)));
+	put(object, "rounds", pace->rounds);
+	put(object, "estimated_downtime_ns", pace->estimated_ns);
+	json_object_object_add(object, "downtime_ns",
+			       downtime ? json_object_new_uint64(*downtime)
+					: NULL);
+	return object;
+}
+
 static json_object *json_copy(const struct summary *summary, unsigned int copy)
 {
 	const struct totals *totals = &summary->copies[copy].totals;
@@ -83,6 +113,8 @@ static json_object *json_copy(const struct summary *summary, unsigned int copy)
 	put(object, "tasks", totals->tasks);
 	put(object, "gone", totals->gone);
 	put(object, "async_io", totals->async_io);
+	if (summary->pace)
+		add_pace(object, &summary->copies[copy], copy + 1);
 	return object;
 }
 
@@ -115,6 +147,8 @@ void json_print(const struct summary *summary, FILE *out)
 	json_object_object_add(object, "in_all", json_totals(&sum));
 	if (summary->plan->options->output)
 		put(object, "file_bytes", summary->file_bytes);
+	if (summary->pace)
+		json_object_object_add(object, "ended", json_pace(summary));
 	json_object_object_add(object, "continue",
 			       command ? json_text(command) : NULL);
 	json_object_object_add(object, "failed", json_blame(&summary->blame));

@@ -119,7 +119,9 @@ static struct command memread_of(const struct plan *plan)
 {
 	struct command memread = begin(plan->options, "memread");
 
-	if (plan->options->progress)
+	if (plan->draws) /* it says nothing but that */
+		add(&memread, "-q");
+	else if (plan->options->progress)
 		add(&memread, "--progress");
 	if (plan->totals >= 0) {
 		add(&memread, "--totals");

@@ -35,6 +35,7 @@ struct plan {
 	const struct options *options;
 	int totals; /* the descriptor for memread --totals; -1: without */
 	bool tracked;
+	bool draws;                  /* we, in the place of memread; live.h */
 	struct command track;        /* memtrack PID */
 	struct command track_status; /* memtrack --status PID */
 };

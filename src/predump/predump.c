@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "predump/guard.h"
+#include "predump/live.h"
 #include "predump/place.h"
 #include "predump/script.h"
 #include "predump/summary.h"
@@ -23,6 +24,8 @@ struct predump {
 	struct options options;
 	struct plan plan;
 	struct tracker tracker;
+	struct pace pace;
+	struct live live;
 	struct summary summary;
 	struct buf stopped_before; /* pids */
 	bool last_is_whole;        /* the copy that failed */
@@ -60,7 +63,10 @@ static void prepare(struct predump *self)
 	};
 	if (!self->summary.copies)
 		die(EXIT_SYSTEM, "no memory");
+	if (self->options.automatic)
+		self->summary.pace = &self->pace;
 	tracker_begin(&self->tracker, &self->plan);
+	pace_begin(&self->pace, &self->options);
 }
 
 static void read_totals(struct predump *self)
@@ -133,6 +139,7 @@ static bool make_copy(struct predump *self, bool consistent)
 	if (!guard_caught())
 		run_copy(self, copy);
 	if (guard_caught()) {
+		live_end(&self->live);
 		undo_stop(self, copy);
 		tracker_end(&self->tracker);
 		guard_die();
@@ -141,6 +148,7 @@ static bool make_copy(struct predump *self, bool consistent)
 		read_totals(self);
 		return true;
 	}
+	live_end(&self->live);
 	undo_stop(self, copy);
 	complain_of(self, copy);
 	return false;
@@ -148,9 +156,17 @@ static bool make_copy(struct predump *self, bool consistent)
 
 static bool make_copies(struct predump *self)
 {
-	while (self->summary.nr < options_rounds(&self->options))
+	live_first(&self->live);
+	while (self->pace.end == PACE_GOES_ON) {
+		const struct totals *totals =
+			&self->summary.copies[self->summary.nr].totals;
+
 		if (!make_copy(self, false))
 			return false;
+		pace_note(&self->pace, totals);
+		live_round(&self->live, self->pace.rounds, totals);
+	}
+	live_end(&self->live);
 	return !self->options.final || make_copy(self, true);
 }
 
@@ -168,6 +184,8 @@ int main(int argc, char **argv)
 		script_print(&self.plan);
 		return EXIT_DONE;
 	}
+	live_begin(&self.live, &self.options);
+	self.plan.draws = self.live.on && self.live.redraws;
 	guard_begin(place_undo);
 	prepare(&self);
 	made = make_copies(&self);

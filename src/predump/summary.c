@@ -124,6 +124,31 @@ static bool is_unlinked(const struct summary *summary, unsigned int copy)
 	       !summary->copies[copy].totals.base_generation;
 }
 
+const uint64_t *summary_downtime(const struct summary *summary)
+{
+	const struct summary_copy *last;
+
+	if (!summary->nr)
+		return NULL;
+	last = &summary->copies[summary->nr - 1];
+	return last->plan.consistent ? &last->totals.stopped_ns : NULL;
+}
+
+static void print_pace(const struct summary *summary, FILE *out)
+{
+	const struct pace *pace = summary->pace;
+	const uint64_t *downtime = summary_downtime(summary);
+
+	if (!pace || pace->end == PACE_GOES_ON)
+		return;
+	fprintf(out, "ended after %u round%s: %s; downtime estimated at %s",
+		pace->rounds, pace->rounds == 1 ? "" : "s", pace_reason(pace),
+		num_time(pace->estimated_ns).text);
+	if (downtime)
+		fprintf(out, ", measured %s", num_time(*downtime).text);
+	fprintf(out, "\n");
+}
+
 static void print_text(const struct summary *summary, FILE *out)
 {
 	struct totals sum = summary_sum(summary);
@@ -136,6 +161,7 @@ static void print_text(const struct summary *summary, FILE *out)
 			totals_text(&summary->copies[i].totals));
 	if (summary->nr > 1)
 		fprintf(out, "in all: %s\n", totals_text(&sum));
+	print_pace(summary, out);
 	if (!summary->blame.command)
 		print_end(summary, out);
 }
