@@ -47,9 +47,9 @@ fakes() {
 	'memtrack <--status>'*) [ -e tracked ] || { echo none >&2; exit 1; }; exit ;;
 	memtrack*)
 		[ ! -e cannot ] || { echo "memtrack: no" >&2; exit 111; }
-		echo "memtrack: ready"
+		trap 'rm -f tracked; echo ended >>calls.memtrack; exit 0' TERM
 		touch tracked
-		trap 'rm tracked; echo ended >>calls.memtrack; exit 0' TERM
+		echo "memtrack: ready"
 		while :; do sleep 0.02; done ;;
 	esac
 	[ "$name" = freeze ] || cat >/dev/null
@@ -805,7 +805,7 @@ ended_after() {
 @test "predump: --rounds auto ends when what is dirty no longer shrinks, twice in a row" {
 	fakes
 	# the third repeats the second
-	tell 100000 50000 52000 20000 19000 18500 10
+	tell 100000 50000 52000 20000 19000 17100 10
 	succeeds -t 42 -D image --rounds auto --json
 	ended_after 6 not-shrinking
 	[ "$(value '["failed"]')" = None ]
@@ -876,6 +876,17 @@ ended_after() {
 	rm code.*
 	tell 100000 50000 20000 10000
 	succeeds -t 42 -D image --rounds auto --downtime 51ms --final --json
+	# a signal ends the tracker, too, and begins its own line
+	tell 100000 50000 20000 10000
+	echo 10 >sleep.imgwrite
+	drive -t 42 -D image --rounds auto --progress
+	wait_for 5 test -s calls.imgwrite
+	kill -TERM "$DRIVER"
+	ended
+	[ "$CODE" = 143 ]
+	[ ! -e tracked ]
+	[ "$(tail -c 1 errors | od -An -tx1)" = ' 0a' ]
+	rm sleep.imgwrite
 	# no tracker, no rounds
 	tell 100000
 	touch cannot
