@@ -47,15 +47,18 @@ fakes() {
 	'memtrack <--status>'*) [ -e tracked ] || { echo none >&2; exit 1; }; exit ;;
 	memtrack*)
 		[ ! -e cannot ] || { echo "memtrack: no" >&2; exit 111; }
-		echo "memtrack: ready"
+		trap 'rm -f tracked; echo ended >>calls.memtrack; exit 0' TERM
 		touch tracked
-		trap 'rm tracked; echo ended >>calls.memtrack; exit 0' TERM
+		echo "memtrack: ready"
 		while :; do sleep 0.02; done ;;
 	esac
 	[ "$name" = freeze ] || cat >/dev/null
 	[ "$name" != imgwrite ] || for dir; do :; done
 	[ "$name" != imgwrite ] || mkdir -p "$dir"
-	[ -z "$fd" ] || cat totals >&$fd
+	nr=$(wc -l <"calls.$name")
+	[ ! -e "sleep.$name" ] || sleep "$(cat "sleep.$name")"
+	[ -z "$fd" ] || cat "totals.$nr" >&$fd 2>/dev/null || cat totals >&$fd
+	[ ! -e "code.$name.$nr" ] || exit "$(cat "code.$name.$nr")"
 	[ ! -e "code.$name" ] || exit "$(cat "code.$name")"
 	END
 	chmod +x fake/tool
@@ -294,7 +297,17 @@ same_images() { diff -r -x stats-dump -x pagepipe.head -x inventory.img "$1" "$2
 	-t 42 -o x --compress gzip
 	-t 42 -D d --rounds 0
 	-t 42 -D d --rounds 100
-	-t 42 -D d --rounds auto
+	-t 42 -D d --rounds many
+	-t 42 -D d --rounds auto --track none
+	-t 42 -D d --rounds auto --dry-run
+	-t 42 -D d --rounds auto --force
+	-t 42 -D d --rounds auto --downtime 0
+	-t 42 -D d --rounds auto --downtime soon
+	-t 42 -D d --rounds auto --max-time -1
+	-t 42 -D d --rounds 3 --downtime 20ms
+	-t 42 -D d --rounds auto --rounds 3 --max-time 1s
+	-t 42 -D d --max-time 1s
+	-t 42 -o x --rounds auto
 	-t 42 -o x --rounds 2
 	-t 42 -o x --prev-images-dir ../1
 	-t 42 -D d --leave-stopped
@@ -723,6 +736,225 @@ image" --rounds 3 --track none --json
 	sed -i 's/uffd/soft-dirty/' totals
 	succeeds -t 42 -D "an image" --track-mem --json
 	[ "$(value '["continue"]')" = "mkdir -m 700 '$T/an image-dump' && criu dump -t 42 -D '$T/an image-dump' --prev-images-dir '../an image' --track-mem" ]
+}
+
+# tell PAGES...: round 1, 2 and so on has that many dirty pages; a tenth of them
+# are zero, one is skipped, each takes 1 us, and the stop takes 1 ms.
+tell() {
+	local pages nr=0
+	forget
+	rm -f totals.*
+	for pages; do
+		nr=$((nr + 1))
+		printf '{"page_size":4096,"tasks":1,"gone":0,"async_io":0,"tracking":"soft-dirty","base_generation":%d,"stopped_ns":1000000,"read_ns":%d,"sent":%d,"zero":%d,"unchanged":5,"lazy":0,"skipped":{"unmapped":1,"unreadable":0,"gone":0},"bytes":%d}\n' \
+			$((nr - 1)) $((pages * 1000)) $((pages - 1 - pages / 10)) $((pages / 10)) \
+			$(((pages - 1 - pages / 10) * 4096)) >"totals.$nr"
+	done
+}
+
+# ended_after N REASON: the rounds, as out says in JSON; and no more were made.
+ended_after() {
+	local reason
+	reason=$(value '["ended"]["reason"]') || return 1
+	[ "$(value '["ended"]["rounds"]') $reason" = "$1 $2" ] || { cat out; return 1; }
+	[ "$(grep -vc consistent calls.freeze)" = "$1" ]
+}
+
+@test "predump: --rounds auto goes on until what is left fits in --downtime" {
+	fakes
+	tell 100000 30000 8000 7000 100
+	succeeds -t 42 -D image --rounds auto --downtime 10ms --final
+	grep -qx 'ended after 3 rounds: what is left fits in 10 ms; downtime estimated at 9000 us, measured 1000 us' out
+	called freeze 'freeze <42>' 'freeze <42>' 'freeze <42>' 'freeze <--consistent> <42>'
+	called vmalist 'vmalist <--full>' 'vmalist <--base> <image/1>' \
+		'vmalist <--base> <image/2>' 'vmalist <--base> <image/3>'
+	called imgwrite 'imgwrite <image/1>' 'imgwrite <--parent> <../1> <image/2>' \
+		'imgwrite <--parent> <../2> <image/3>' 'imgwrite <--parent> <../3> <image/4>'
+	called memtrack 'memtrack <--status> <42>' 'memtrack <42>' ended
+	[ ! -s errors ]
+	[ "$(ls image)" = $'1\n2\n3\n4' ]
+
+	tell 100000 30000 8000 7000
+	succeeds -t 42 -D image --rounds auto --downtime 9ms --json
+	ended_after 3 downtime # exactly
+	[ "$(value '["ended"]["estimated_downtime_ns"]')" = 9000000 ]
+	[ "$(value '["ended"]["downtime_ns"]')" = None ]
+	[ "$(value '["copies"][1]["round"]')" = 2 ]
+	[ "$(value '["copies"][1]["dirty"]')" = 30000 ]
+	[ "$(value '["copies"][1]["estimated_downtime_ns"]')" = 31000000 ]
+	[ "$(value '["copies"][1]["bytes_per_second"]//1000')" = 3686263 ]
+	# (twin) a little less to wish for is one round more
+	tell 100000 30000 8000 7000
+	succeeds -t 42 -D image --rounds auto --downtime 8999us --final --json
+	ended_after 4 downtime
+	[ "$(value '["ended"]["downtime_ns"]')" = 5000000 ]
+	[ "$(value '["copies"][4]["consistent"]')" = True ]
+	[ "$(value '["copies"][4].get("estimated_downtime_ns")')" = None ]
+	# a whole one may be small enough
+	tell 1000
+	succeeds -t 42 -D image --rounds auto --downtime 1s
+	grep -q '^ended after 1 round: what is left fits in 1000 ms; downtime estimated at 2000 us$' out
+	grep -q "^to go on: mkdir -m 700 $T/image/2 && criu dump " out
+	# (twin) a number of rounds tells nothing of that
+	forget
+	succeeds -t 42 -D image --rounds 2 --json
+	[ "$(value '.get("ended", 1)')" = 1 ]
+	[ "$(value '["copies"][1].get("dirty", 1)')" = 1 ]
+}
+
+@test "predump: --rounds auto ends when what is dirty no longer shrinks, twice in a row" {
+	fakes
+	# the third repeats the second
+	tell 100000 50000 52000 20000 19000 17100 10
+	succeeds -t 42 -D image --rounds auto --json
+	ended_after 6 not-shrinking
+	[ "$(value '["failed"]')" = None ]
+	# (twin) one that is smaller by more than a tenth goes on
+	tell 100000 50000 52000 20000 19000 17099 17000 17000 10
+	succeeds -t 42 -D image --rounds auto --json
+	ended_after 8 not-shrinking
+	# what swings does not shrink
+	tell 100000 60000 100000 60000 100000 60000
+	succeeds -t 42 -D image --rounds auto --downtime 20ms --final
+	grep -qx 'ended after 4 rounds: what is left no longer shrinks; downtime estimated at 61 ms, measured 1000 us' out
+	[ -d image/5 ]
+	# all of it, always
+	tell 1000 1000 1000 1000
+	succeeds -t 42 -D image --rounds auto --json
+	ended_after 3 not-shrinking
+}
+
+@test "predump: --rounds auto ends behind the round in which --max-time is reached" {
+	fakes
+	tell 100000 50000 20000 10000 5000 2000
+	echo 1 >sleep.memread
+	succeeds -t 42 -D image --rounds auto --max-time 1.5s --json
+	ended_after 2 max-time
+	tell 100000 50000 20000 10000 5000 2000
+	succeeds -t 42 -D image --rounds auto --max-time 1ms --final
+	grep -qx 'ended after 1 round: 1000 us are over; downtime estimated at 101 ms, measured 1000 us' out
+	[ "$(ls image)" = $'1\n2' ]
+	# (twin) enough time
+	rm sleep.memread
+	tell 100000 50000 20000 10000 5000 2000
+	succeeds -t 42 -D image --rounds auto --max-time 1h --downtime 3ms --json
+	ended_after 6 downtime
+}
+
+@test "predump: --rounds auto makes 99 rounds at most, and the final one" {
+	local i pages=()
+	fakes
+	for i in {1..100}; do
+		pages[i - 1]=$(awk -v i="$i" 'BEGIN { printf "%d", 1e9 * 0.85 ^ i }')
+	done
+	tell "${pages[@]}"
+	succeeds -t 42 -D image --rounds auto --final --json
+	ended_after 99 max-rounds
+	[ -d image/100 ]
+	[ "$(value '["copies"][99]["consistent"]')" = True ]
+}
+
+@test "predump: of --rounds auto, those before a failure stay; it may be the final one" {
+	fakes
+	tell 100000 50000 20000 10000
+	echo 111 >code.memread.3
+	echo 2 >code.imgwrite.3
+	fails 111 -t 42 -D image --rounds auto --downtime 1ms --final --json
+	grep -qx 'predump: image/3: memread ended with 111; image/1 to image/2 are whole' errors
+	[ "$(value '["ended"]')" = None ]
+	[ "$(value '["copies"][1]["dirty"]')" = 50000 ]
+	[ "$(value '["failed"]["stage"]')" = memread ]
+	[ "$(wc -l <calls.freeze)" = 3 ]
+	[ ! -e tracked ]
+
+	tell 100000 50000 20000 10000
+	fails 111 -t 42 -D image --rounds auto --downtime 51ms --final --json
+	ended_after 2 downtime
+	[ "$(value '["ended"]["downtime_ns"]')" = None ]
+	grep -q '^predump: image/3: memread ' errors
+	# (twin) nothing fails
+	rm code.*
+	tell 100000 50000 20000 10000
+	succeeds -t 42 -D image --rounds auto --downtime 51ms --final --json
+	# a signal ends the tracker, too, and begins its own line
+	tell 100000 50000 20000 10000
+	echo 10 >sleep.imgwrite
+	drive -t 42 -D image --rounds auto --progress
+	wait_for 5 test -s calls.imgwrite
+	kill -TERM "$DRIVER"
+	ended
+	[ "$CODE" = 143 ]
+	[ ! -e tracked ]
+	[ "$(tail -c 1 errors | od -An -tx1)" = ' 0a' ]
+	rm sleep.imgwrite
+	# no tracker, no rounds
+	tell 100000
+	touch cannot
+	fails 111 -t 42 -D image --rounds auto
+	grep -q '^predump: memtrack ended with 111: .*; --rounds auto needs them$' errors
+	[ ! -e image ]
+	# a directory that might be one of these rounds
+	rm cannot
+	mkdir -p image/57
+	touch image/57/mine
+	fails 100 -t 42 -D image --rounds auto
+	grep -q '^predump: image/57 is there already' errors
+	[ ! -e calls.freeze ]
+}
+
+@test "predump: --rounds auto shows a line of its own, in the place of memread's" {
+	fakes
+	tell 100000 30000 8000
+	succeeds -t 42 -D image --rounds auto --downtime 10ms --final --progress
+	called memread 'memread <-q>' 'memread <-q>' 'memread <-q>' 'memread <-q>'
+	printf '\r%s \033[K' 'round 1' \
+		'round 1: 100000 dirty pages (390.6 MiB), 3686 MB/s, downtime about 101 ms' \
+		'round 2: 30000 dirty pages (117.2 MiB), 3686 MB/s, downtime about 31 ms' \
+		'round 3: 8000 dirty pages (31.2 MiB), 3686 MB/s, downtime about 9000 us' >line
+	echo >>line
+	cmp line errors
+	# a failure begins its own line
+	tell 100000 30000
+	echo 1 >code.freeze.2
+	echo 2 >code.imgwrite.2
+	fails 1 -t 42 -D image --rounds auto --progress
+	grep -qx 'predump: image/2: freeze ended with 1; image/1 is whole' errors
+	rm code.*
+	# on a terminal by itself
+	tell 100000 30000 8000
+	script -qec "$PREDUMP -t 42 -D image --rounds auto --downtime 10ms" typed </dev/null >/dev/null
+	grep -q $'\rround 2: 30000 dirty pages ' typed
+	# with -v a line each, and memread draws its own
+	tell 100000 30000 8000
+	succeeds -t 42 -D image --rounds auto --downtime 10ms --progress -v
+	[ "$(grep -c '^round [123]: .* dirty pages ' errors)" = 3 ]
+	called memread 'memread <-v> <--progress>' 'memread <-v> <--progress>' 'memread <-v> <--progress>'
+	# (twin) neither there nor with -q
+	tell 100000 30000 8000
+	succeeds -t 42 -D image --rounds auto --downtime 10ms
+	[ ! -s errors ]
+	called memread memread memread memread
+	tell 100000 30000 8000
+	succeeds -t 42 -D image --rounds auto --downtime 10ms --progress -q
+	[ ! -s errors ]
+	[ ! -s out ]
+}
+
+@test "predump: --rounds auto of a kernel that tracks ends, with what the target holds" {
+	victim anon=64M
+	memtrack --daemon "$VICTIM" 2>errors || skip 'this kernel tracks no writes'
+	memtrack --stop "$VICTIM"
+	succeeds -t "$VICTIM" -D image --rounds auto --final --leave-stopped --json
+	[ "$(value '["ended"]["reason"]')" = not-shrinking ]
+	[ "$(value '["ended"]["rounds"]')" -ge 3 ]
+	[ "$(value '["copies"][1]["dirty"]')" -lt 1000 ]
+	imgcmp "$VICTIM" "image/$(value '["ended"]["rounds"]+1')"
+	kill -CONT "$VICTIM"
+	# (twin) with time enough to stop for all of it, one round is
+	rm -r image
+	succeeds -t "$VICTIM" -D image --rounds auto --downtime 20s --json
+	[ "$(value '["ended"]["reason"]')" = downtime ]
+	[ "$(value '["ended"]["rounds"]')" = 1 ]
 }
 
 @test "predump: --leave-stopped leaves the target as it was copied" {

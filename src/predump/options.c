@@ -26,6 +26,11 @@ static const struct tool tool = {
 	"      --compress METHOD       the stream: zstd or lz4\n"
 	"      --rounds N              N copies in a row, each of what has "
 	"changed\n"
+	"      --rounds auto           until what is left no longer shrinks, "
+	"or\n"
+	"      --downtime TIME         could be copied in that time, such as "
+	"20ms, or\n"
+	"      --max-time TIME         the rounds have taken that long\n"
 	"      --final                 a last copy, with the target stopped all "
 	"the time\n"
 	"  -s, --leave-stopped         behind it, leave the target stopped\n"
@@ -47,6 +52,8 @@ static const struct tool tool = {
 enum {
 	OPTION_COMPRESS = OPTION_OWN,
 	OPTION_ROUNDS,
+	OPTION_DOWNTIME,
+	OPTION_MAX_TIME,
 	OPTION_FINAL,
 	OPTION_TRACK_MEM,
 	OPTION_TRACK,
@@ -65,6 +72,8 @@ static const struct option table[] = {
 	{"output", required_argument, NULL, 'o'},
 	{"compress", required_argument, NULL, OPTION_COMPRESS},
 	{"rounds", required_argument, NULL, OPTION_ROUNDS},
+	{"downtime", required_argument, NULL, OPTION_DOWNTIME},
+	{"max-time", required_argument, NULL, OPTION_MAX_TIME},
 	{"final", no_argument, NULL, OPTION_FINAL},
 	{"leave-stopped", no_argument, NULL, 's'},
 	{"leave-running", no_argument, NULL, 'R'},
@@ -120,13 +129,25 @@ static const char *path(const char *text)
 	return dashed[nr++ ? 1 : 0];
 }
 
-static unsigned int parse_rounds(void)
+static void take_rounds(struct options *options)
 {
-	uint64_t rounds;
+	uint64_t rounds = MOST_ROUNDS;
 
-	if (num_parse(optarg, &rounds) < 0 || !rounds || rounds > MOST_ROUNDS)
-		option_misused(&tool, "--rounds takes a number from 1 to 99");
-	return (unsigned int)rounds;
+	options->automatic = !strcmp(optarg, "auto");
+	if (!options->automatic &&
+	    (num_parse(optarg, &rounds) < 0 || !rounds || rounds > MOST_ROUNDS))
+		option_misused(&tool,
+			       "--rounds takes a number from 1 to 99, or auto");
+	options->rounds = (unsigned int)rounds;
+}
+
+static uint64_t parse_time(const char *name)
+{
+	uint64_t ns = option_time(&tool, name);
+
+	if (!ns)
+		option_misused(&tool, "no time at all is nothing to reach");
+	return ns;
 }
 
 static void check_mode(void)
@@ -149,6 +170,26 @@ static void take_verbose(struct options *options)
 	option_common(&tool, 'v');
 }
 
+static void take_chain(struct options *options, int option)
+{
+	switch (option) {
+	case OPTION_ROUNDS:
+		take_rounds(options);
+		break;
+	case OPTION_DOWNTIME:
+		options->downtime_ns = parse_time("downtime");
+		break;
+	case OPTION_MAX_TIME:
+		options->max_time_ns = parse_time("max-time");
+		break;
+	case OPTION_FINAL:
+		options->final = true;
+		break;
+	default:
+		option_common(&tool, option);
+	}
+}
+
 static void take_long(struct options *options, int option)
 {
 	static const char *const methods[] = {"zstd", "lz4", NULL};
@@ -159,12 +200,6 @@ static void take_long(struct options *options, int option)
 	case OPTION_COMPRESS:
 		options->compress =
 			one_of(methods, "--compress takes zstd or lz4");
-		break;
-	case OPTION_ROUNDS:
-		options->rounds = parse_rounds();
-		break;
-	case OPTION_FINAL:
-		options->final = true;
 		break;
 	case OPTION_TRACK_MEM:
 		options->track = "soft-dirty";
@@ -188,7 +223,7 @@ static void take_long(struct options *options, int option)
 	case OPTION_OF_CRIU:
 		refuse_of_criu();
 	default:
-		option_common(&tool, option);
+		take_chain(options, option);
 	}
 }
 
@@ -253,6 +288,14 @@ static void check_together(const struct options *o)
 		 "another directory"},
 		{o->previous && o->track && !strcmp(o->track, "none"),
 		 "--track none makes whole copies, which build on nothing"},
+		{o->automatic && o->track && !strcmp(o->track, "none"),
+		 "--track none makes whole copies, so --rounds auto could not "
+		 "see less and less to copy"},
+		{o->automatic && o->dry_run,
+		 "--dry-run prints no --rounds auto: only the rounds "
+		 "themselves tell how many there are; it prints --rounds N"},
+		{(o->downtime_ns || o->max_time_ns) && !o->automatic,
+		 "--downtime and --max-time go with --rounds auto"},
 	};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
@@ -277,14 +320,14 @@ struct options options_parse(int argc, char **argv)
 	return options;
 }
 
-unsigned int options_copies(const struct options *options)
+unsigned int options_rounds(const struct options *options)
 {
-	return options->rounds ? options->rounds + options->final : 1;
+	return options->rounds ? options->rounds : !options->final;
 }
 
-bool options_is_final(const struct options *options, unsigned int copy)
+unsigned int options_copies(const struct options *options)
 {
-	return options->final && copy + 1 == options_copies(options);
+	return options_rounds(options) + options->final;
 }
 
 bool options_need_tracker(const struct options *options)

@@ -17,6 +17,9 @@ struct options {
 	const char *previous; /* --prev-images-dir, or NULL */
 	const char *track;    /* as vmalist takes it; NULL: as it likes */
 	unsigned int rounds;  /* 0: not given, one copy without a number */
+	bool automatic;       /* rounds are the most; pace.h */
+	uint64_t downtime_ns; /* wanted; 0: not given */
+	uint64_t max_time_ns; /* 0: not given */
 	bool final;           /* a last round, consistent */
 	bool leave_stopped;
 	bool force;
@@ -29,9 +32,10 @@ struct options {
 
 struct options options_parse(int argc, char **argv);
 
-/* How many copies are made, and which of them is the consistent one. */
+/* How many copies are made while the target runs, and with the final one; at
+ * most, if automatic. */
+unsigned int options_rounds(const struct options *options);
 unsigned int options_copies(const struct options *options);
-bool options_is_final(const struct options *options, unsigned int copy);
 
 /* Do rounds build on one another, so that a tracker is needed? */
 bool options_need_tracker(const struct options *options);

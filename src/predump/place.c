@@ -61,8 +61,8 @@ static void open_directory(const struct plan *plan)
 		place.made = dir;
 	else if (errno != EEXIST)
 		die_errno(EXIT_SYSTEM, "cannot make %s", dir);
-	for (unsigned int i = 0; i < plan->nr; i++)
-		need_free(plan->copies[i].directory);
+	for (unsigned int i = 0; i < options_copies(plan->options); i++)
+		need_free(plan_directory(plan, i));
 }
 
 static void open_temporary(void)

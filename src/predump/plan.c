@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 char *text(const char *format, ...)
@@ -116,16 +115,18 @@ static struct command vmalist_of(const struct plan *plan, unsigned int copy)
 	return vmalist;
 }
 
-static struct command memread_of(const struct options *options, int totals)
+static struct command memread_of(const struct plan *plan)
 {
-	struct command memread = begin(options, "memread");
+	struct command memread = begin(plan->options, "memread");
 
-	if (options->progress)
+	if (plan->draws) /* it says nothing but that */
+		add(&memread, "-q");
+	else if (plan->options->progress)
 		add(&memread, "--progress");
-	if (totals >= 0) {
+	if (plan->totals >= 0) {
 		add(&memread, "--totals");
-		add(&memread, text("%d", totals));
-		memread.keeps = totals;
+		add(&memread, text("%d", plan->totals));
+		memread.keeps = plan->totals;
 	}
 	return memread;
 }
@@ -156,18 +157,23 @@ static struct command carrier_of(const struct options *options)
 	return carrier;
 }
 
-static struct copy_plan copy_of(const struct plan *plan, unsigned int copy,
-				int totals)
+const char *plan_directory(const struct plan *plan, unsigned int copy)
+{
+	return directory_of(plan->options, copy);
+}
+
+struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
+			   bool consistent)
 {
 	const struct options *options = plan->options;
 	struct copy_plan out = {
 		.directory = directory_of(options, copy),
-		.consistent = options_is_final(options, copy),
+		.consistent = consistent,
 	};
 
-	out.commands[out.nr++] = freeze_of(options, out.consistent);
+	out.commands[out.nr++] = freeze_of(options, consistent);
 	out.commands[out.nr++] = vmalist_of(plan, copy);
-	out.commands[out.nr++] = memread_of(options, totals);
+	out.commands[out.nr++] = memread_of(plan);
 	if (options->dir)
 		out.commands[out.nr++] = imgwrite_of(plan, copy);
 	else if (options->compress)
@@ -194,15 +200,10 @@ struct plan plan_make(const struct options *options, int totals)
 {
 	struct plan plan = {
 		.options = options,
-		.nr = options_copies(options),
+		.totals = totals,
 		.tracked = options_need_tracker(options),
 	};
 
-	plan.copies = calloc(plan.nr, sizeof(*plan.copies));
-	if (!plan.copies)
-		die(EXIT_SYSTEM, "no memory");
-	for (unsigned int i = 0; i < plan.nr; i++)
-		plan.copies[i] = copy_of(&plan, i, totals);
 	plan_tracker(&plan);
 	return plan;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * The commands that predump runs: what options mean, as argument lists.  One
- * plan is made, and is run (run.h) or printed for the shell (script.h).
+ * The commands that predump runs: what options mean, as argument lists.  A plan
+ * tells those of each copy when asked; they are run (run.h) or printed for the
+ * shell (script.h).
  *
  * Tools go by their plain names here; see tools.h.  What a plan holds lives as
  * long as the program.
@@ -32,15 +33,20 @@ struct copy_plan {
 
 struct plan {
 	const struct options *options;
-	struct copy_plan *copies;
-	unsigned int nr;
+	int totals; /* the descriptor for memread --totals; -1: without */
 	bool tracked;
+	bool draws;                  /* we, in the place of memread; live.h */
 	struct command track;        /* memtrack PID */
 	struct command track_status; /* memtrack --status PID */
 };
 
-/* totals: the descriptor for memread --totals; -1: without. */
 struct plan plan_make(const struct options *options, int totals);
+
+/* The first copy is number 0, and goes to DIR/1. */
+struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
+			   bool consistent);
+/* NULL: to a stream. */
+const char *plan_directory(const struct plan *plan, unsigned int copy);
 
 /* Text that stays. */
 char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));

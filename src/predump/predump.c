@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "predump/guard.h"
+#include "predump/live.h"
 #include "predump/place.h"
 #include "predump/script.h"
 #include "predump/summary.h"
@@ -23,6 +24,8 @@ struct predump {
 	struct options options;
 	struct plan plan;
 	struct tracker tracker;
+	struct pace pace;
+	struct live live;
 	struct summary summary;
 	struct buf stopped_before; /* pids */
 	bool last_is_whole;        /* the copy that failed */
@@ -55,16 +58,20 @@ static void prepare(struct predump *self)
 	self->out = place_open(&self->plan);
 	self->summary = (struct summary){
 		.plan = &self->plan,
-		.copies = calloc(self->plan.nr, sizeof(struct totals)),
+		.copies = calloc(options_copies(&self->options),
+				 sizeof(struct summary_copy)),
 	};
 	if (!self->summary.copies)
 		die(EXIT_SYSTEM, "no memory");
+	if (self->options.automatic)
+		self->summary.pace = &self->pace;
 	tracker_begin(&self->tracker, &self->plan);
+	pace_begin(&self->pace, &self->options);
 }
 
 static void read_totals(struct predump *self)
 {
-	struct totals *totals = &self->summary.copies[self->summary.nr];
+	struct totals *totals = &self->summary.copies[self->summary.nr].totals;
 	char line[2048] = "";
 
 	if (read(self->totals[0], line, sizeof(line) - 1) <= 0 ||
@@ -85,15 +92,15 @@ static void undo_stop(struct predump *self, const struct copy_plan *copy)
  * killed. */
 static const char *whole_text(const struct predump *self)
 {
-	const struct copy_plan *copies = self->plan.copies;
+	const struct summary_copy *copies = self->summary.copies;
 	unsigned int nr = self->summary.nr + self->last_is_whole;
 
-	if (!nr || !copies[0].directory)
+	if (!nr || !copies[0].plan.directory)
 		return "";
 	if (nr == 1)
-		return text("; %s is whole", copies[0].directory);
-	return text("; %s to %s are whole", copies[0].directory,
-		    copies[nr - 1].directory);
+		return text("; %s is whole", copies[0].plan.directory);
+	return text("; %s to %s are whole", copies[0].plan.directory,
+		    copies[nr - 1].plan.directory);
 }
 
 static void complain_of(const struct predump *self,
@@ -122,13 +129,17 @@ static void run_copy(struct predump *self, const struct copy_plan *copy)
 }
 
 /* False: it failed, and somebody is to blame. */
-static bool make_copy(struct predump *self, const struct copy_plan *copy)
+static bool make_copy(struct predump *self, bool consistent)
 {
+	struct copy_plan *copy = &self->summary.copies[self->summary.nr].plan;
+
+	*copy = plan_copy(&self->plan, self->summary.nr, consistent);
 	if (copy->consistent)
 		tree_stopped((pid_t)self->options.pid, &self->stopped_before);
 	if (!guard_caught())
 		run_copy(self, copy);
 	if (guard_caught()) {
+		live_end(&self->live);
 		undo_stop(self, copy);
 		tracker_end(&self->tracker);
 		guard_die();
@@ -137,15 +148,32 @@ static bool make_copy(struct predump *self, const struct copy_plan *copy)
 		read_totals(self);
 		return true;
 	}
+	live_end(&self->live);
 	undo_stop(self, copy);
 	complain_of(self, copy);
 	return false;
 }
 
+static bool make_copies(struct predump *self)
+{
+	live_first(&self->live);
+	while (self->pace.end == PACE_GOES_ON) {
+		const struct totals *totals =
+			&self->summary.copies[self->summary.nr].totals;
+
+		if (!make_copy(self, false))
+			return false;
+		pace_note(&self->pace, totals);
+		live_round(&self->live, self->pace.rounds, totals);
+	}
+	live_end(&self->live);
+	return !self->options.final || make_copy(self, true);
+}
+
 int main(int argc, char **argv)
 {
 	static struct predump self = {.totals = {-1, -1}};
-	unsigned int i;
+	bool made;
 
 	self.options = options_parse(argc, argv);
 	open_standard(&self.options);
@@ -156,13 +184,13 @@ int main(int argc, char **argv)
 		script_print(&self.plan);
 		return EXIT_DONE;
 	}
+	live_begin(&self.live, &self.options);
+	self.plan.draws = self.live.on && self.live.redraws;
 	guard_begin(place_undo);
 	prepare(&self);
-	for (i = 0; i < self.plan.nr; i++)
-		if (!make_copy(&self, &self.plan.copies[i]))
-			break;
+	made = make_copies(&self);
 	tracker_end(&self.tracker);
-	if (i == self.plan.nr)
+	if (made)
 		self.summary.file_bytes = place_commit();
 	summary_print(&self.summary);
 	return self.summary.blame.code;

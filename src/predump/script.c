@@ -40,12 +40,14 @@ static const char *command_text(const struct command *command)
 	return line;
 }
 
-static const char *copy_text(const struct copy_plan *copy)
+static const char *copy_text(const struct plan *plan, unsigned int nr)
 {
-	const char *line = command_text(&copy->commands[0]);
+	struct copy_plan copy =
+		plan_copy(plan, nr, nr >= options_rounds(plan->options));
+	const char *line = command_text(&copy.commands[0]);
 
-	for (int i = 1; i < copy->nr; i++)
-		line = text("%s | %s", line, command_text(&copy->commands[i]));
+	for (int i = 1; i < copy.nr; i++)
+		line = text("%s | %s", line, command_text(&copy.commands[i]));
 	return line;
 }
 
@@ -71,7 +73,7 @@ static void print_tracker(const struct plan *plan)
 
 static void print_stream(const struct plan *plan)
 {
-	const char *line = copy_text(&plan->copies[0]);
+	const char *line = copy_text(plan, 0);
 	const char *file = plan->options->output;
 
 	if (!strcmp(file, "-"))
@@ -94,8 +96,8 @@ void script_print(const struct plan *plan)
 	if (plan->options->rounds)
 		printf("[ -d %s ] || mkdir -m 700 %s\n", script_quote(dir),
 		       script_quote(dir));
-	for (unsigned int i = 0; dir && i < plan->nr; i++)
-		printf("%s\n", copy_text(&plan->copies[i]));
+	for (unsigned int i = 0; dir && i < options_copies(plan->options); i++)
+		printf("%s\n", copy_text(plan, i));
 	if (!dir)
 		print_stream(plan);
 	if (fflush(stdout) < 0 || ferror(stdout))

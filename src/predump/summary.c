@@ -3,15 +3,14 @@
 
 #include "base/die.h"
 #include "base/num.h"
+#include "predump/json.h"
 #include "predump/script.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 static FILE *out_of(const struct options *options)
 {
@@ -19,17 +18,12 @@ static FILE *out_of(const struct options *options)
 								: stdout;
 }
 
-static double rate(const struct totals *totals) /* bytes a second */
-{
-	return (double)totals->bytes * 1e9 / (double)(totals->read_ns + 1);
-}
-
-static struct totals sum_of(const struct summary *summary)
+struct totals summary_sum(const struct summary *summary)
 {
 	struct totals sum = {0};
 
 	for (unsigned int i = 0; i < summary->nr; i++)
-		totals_add(&sum, &summary->copies[i]);
+		totals_add(&sum, &summary->copies[i].totals);
 	return sum;
 }
 
@@ -63,21 +57,21 @@ static const char *totals_text(const struct totals *totals)
 		    " pages sent (%s, %.0f MB/s), %" PRIu64
 		    " unchanged, %" PRIu64 " zero, %s",
 		    num_time(totals->stopped_ns).text, totals->sent,
-		    num_bytes(totals->bytes).text, rate(totals) / 1e6,
+		    num_bytes(totals->bytes).text, totals_rate(totals) / 1e6,
 		    totals->unchanged, totals->zero, skipped_text(totals));
 }
 
-/* The directory behind the last one; NULL when criu cannot build on that. */
-static const char *command_of_criu(const struct summary *summary)
+const char *summary_continue(const struct summary *summary)
 {
 	const struct options *options = summary->plan->options;
 	char *last;
 	const char *next;
 
 	if (!summary->nr || !options->dir || summary->blame.command ||
-	    strcmp(summary->copies[summary->nr - 1].tracking, "soft-dirty"))
+	    strcmp(summary->copies[summary->nr - 1].totals.tracking,
+		   "soft-dirty"))
 		return NULL;
-	last = realpath(summary->plan->copies[summary->nr - 1].directory, NULL);
+	last = realpath(summary->copies[summary->nr - 1].plan.directory, NULL);
 	if (!last)
 		return NULL;
 	next = options->rounds
@@ -91,9 +85,9 @@ static const char *command_of_criu(const struct summary *summary)
 		    script_quote(text("../%s", strrchr(last, '/') + 1)));
 }
 
-static const char *name_of(const struct summary *summary, unsigned int copy)
+const char *summary_name(const struct summary *summary, unsigned int copy)
 {
-	const char *dir = summary->plan->copies[copy].directory;
+	const char *dir = summary->copies[copy].plan.directory;
 
 	if (dir)
 		return dir;
@@ -105,7 +99,7 @@ static const char *name_of(const struct summary *summary, unsigned int copy)
 static void print_end(const struct summary *summary, FILE *out)
 {
 	const struct options *options = summary->plan->options;
-	const char *command = command_of_criu(summary);
+	const char *command = summary_continue(summary);
 
 	if (summary->file_bytes)
 		fprintf(out, "%s: %s\n", options->output,
@@ -127,143 +121,49 @@ static void print_end(const struct summary *summary, FILE *out)
 static bool is_unlinked(const struct summary *summary, unsigned int copy)
 {
 	return summary->plan->tracked && copy > 0 &&
-	       !summary->copies[copy].base_generation;
+	       !summary->copies[copy].totals.base_generation;
+}
+
+const uint64_t *summary_downtime(const struct summary *summary)
+{
+	const struct summary_copy *last;
+
+	if (!summary->nr)
+		return NULL;
+	last = &summary->copies[summary->nr - 1];
+	return last->plan.consistent ? &last->totals.stopped_ns : NULL;
+}
+
+static void print_pace(const struct summary *summary, FILE *out)
+{
+	const struct pace *pace = summary->pace;
+	const uint64_t *downtime = summary_downtime(summary);
+
+	if (!pace || pace->end == PACE_GOES_ON)
+		return;
+	fprintf(out, "ended after %u round%s: %s; downtime estimated at %s",
+		pace->rounds, pace->rounds == 1 ? "" : "s", pace_reason(pace),
+		num_time(pace->estimated_ns).text);
+	if (downtime)
+		fprintf(out, ", measured %s", num_time(*downtime).text);
+	fprintf(out, "\n");
 }
 
 static void print_text(const struct summary *summary, FILE *out)
 {
-	struct totals sum = sum_of(summary);
+	struct totals sum = summary_sum(summary);
 
 	for (unsigned int i = 0; i < summary->nr; i++)
-		fprintf(out, "%s: %s%s%s\n", name_of(summary, i),
-			summary->plan->copies[i].consistent ? "consistent; "
-							    : "",
+		fprintf(out, "%s: %s%s%s\n", summary_name(summary, i),
+			summary->copies[i].plan.consistent ? "consistent; "
+							   : "",
 			is_unlinked(summary, i) ? "whole after all; " : "",
-			totals_text(&summary->copies[i]));
+			totals_text(&summary->copies[i].totals));
 	if (summary->nr > 1)
 		fprintf(out, "in all: %s\n", totals_text(&sum));
+	print_pace(summary, out);
 	if (!summary->blame.command)
 		print_end(summary, out);
-}
-
-/* Bytes of the character that text begins with; 0: that is no UTF-8. */
-static size_t character(const char *bytes)
-{
-	unsigned char lead = (unsigned char)*bytes;
-	size_t length = lead < 0x80   ? 1
-			: lead < 0xc0 ? 0
-			: lead < 0xe0 ? 2
-			: lead < 0xf0 ? 3
-			: lead < 0xf8 ? 4
-				      : 0;
-
-	for (size_t i = 1; i < length; i++)
-		if ((bytes[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
-
-/* A path may hold any bytes, JSON only UTF-8: others become U+FFFD. */
-static json_object *json_text(const char *bytes)
-{
-	char *clean = text("%*s", (int)strlen(bytes) * 3, "");
-	char *to = clean;
-
-	while (*bytes) {
-		size_t length = character(bytes);
-
-		to = length ? mempcpy(to, bytes, length)
-			    : stpcpy(to, "\357\277\275");
-		bytes += length ? length : 1;
-	}
-	return json_object_new_string_len(clean, (int)(to - clean));
-}
-
-static void put(json_object *object, const char *name, uint64_t value)
-{
-	json_object_object_add(object, name, json_object_new_uint64(value));
-}
-
-static json_object *json_totals(const struct totals *totals)
-{
-	json_object *object = json_object_new_object();
-	json_object *skipped = json_object_new_object();
-
-	put(object, "stopped_ns", totals->stopped_ns);
-	put(object, "read_ns", totals->read_ns);
-	put(object, "sent", totals->sent);
-	put(object, "unchanged", totals->unchanged);
-	put(object, "zero", totals->zero);
-	put(object, "lazy", totals->lazy);
-	put(skipped, "unmapped", totals->unmapped);
-	put(skipped, "unreadable", totals->unreadable);
-	put(skipped, "gone", totals->vanished);
-	json_object_object_add(object, "skipped", skipped);
-	put(object, "bytes", totals->bytes);
-	put(object, "bytes_per_second", (uint64_t)rate(totals));
-	return object;
-}
-
-static json_object *json_copy(const struct summary *summary, unsigned int copy)
-{
-	const struct totals *totals = &summary->copies[copy];
-	json_object *object = json_totals(totals);
-
-	json_object_object_add(
-		object, summary->plan->options->dir ? "directory" : "output",
-		json_text(name_of(summary, copy)));
-	json_object_object_add(object, "consistent",
-			       json_object_new_boolean(
-				       summary->plan->copies[copy].consistent));
-	json_object_object_add(object, "tracking",
-			       json_object_new_string(totals->tracking));
-	json_object_object_add(
-		object, "whole",
-		json_object_new_boolean(totals->base_generation == 0));
-	put(object, "page_size", totals->page_size);
-	put(object, "tasks", totals->tasks);
-	put(object, "gone", totals->gone);
-	put(object, "async_io", totals->async_io);
-	return object;
-}
-
-static json_object *json_blame(const struct blame *blame)
-{
-	json_object *object;
-
-	if (!blame->command)
-		return NULL;
-	object = json_object_new_object();
-	json_object_object_add(object, "stage",
-			       json_object_new_string(blame->command->argv[0]));
-	put(object, "code", (uint64_t)blame->code);
-	put(object, "signal",
-	    WIFSIGNALED(blame->status) ? (uint64_t)WTERMSIG(blame->status) : 0);
-	return object;
-}
-
-static void print_json(const struct summary *summary, FILE *out)
-{
-	json_object *object = json_object_new_object();
-	json_object *copies = json_object_new_array();
-	const char *command = command_of_criu(summary);
-	struct totals sum = sum_of(summary);
-
-	for (unsigned int i = 0; i < summary->nr; i++)
-		json_object_array_add(copies, json_copy(summary, i));
-	put(object, "pid", summary->plan->options->pid);
-	json_object_object_add(object, "copies", copies);
-	json_object_object_add(object, "in_all", json_totals(&sum));
-	if (summary->plan->options->output)
-		put(object, "file_bytes", summary->file_bytes);
-	json_object_object_add(object, "continue",
-			       command ? json_text(command) : NULL);
-	json_object_object_add(object, "failed", json_blame(&summary->blame));
-	fprintf(out, "%s\n",
-		json_object_to_json_string_ext(
-			object, JSON_C_TO_STRING_PLAIN |
-					JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
 }
 
 void summary_print(const struct summary *summary)
@@ -272,7 +172,7 @@ void summary_print(const struct summary *summary)
 	FILE *out = out_of(options);
 
 	if (options->json)
-		print_json(summary, out);
+		json_print(summary, out);
 	else if (!options->quiet)
 		print_text(summary, out);
 	if (fflush(out) == 0 && !ferror(out))

@@ -95,3 +95,13 @@ uint64_t totals_skipped(const struct totals *totals)
 {
 	return totals->unmapped + totals->unreadable + totals->vanished;
 }
+
+uint64_t totals_dirty(const struct totals *totals)
+{
+	return totals->sent + totals->zero + totals_skipped(totals);
+}
+
+double totals_rate(const struct totals *totals)
+{
+	return (double)totals->bytes * 1e9 / (double)(totals->read_ns + 1);
+}

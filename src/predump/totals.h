@@ -34,5 +34,8 @@ int totals_parse(struct totals *totals, const char *line);
 void totals_add(struct totals *sum, const struct totals *totals);
 
 uint64_t totals_skipped(const struct totals *totals);
+/* Pages that were to be read; pace.h. */
+uint64_t totals_dirty(const struct totals *totals);
+double totals_rate(const struct totals *totals); /* bytes a second */
 
 #endif

@@ -26,7 +26,7 @@ static bool runs_already(const struct plan *plan)
 	return blame.code == EXIT_DONE;
 }
 
-static _Noreturn void die_not_tracking(struct tracker *tracker)
+static _Noreturn void die_not_tracking(struct tracker *tracker, bool automatic)
 {
 	struct blame blame;
 
@@ -36,10 +36,10 @@ static _Noreturn void die_not_tracking(struct tracker *tracker)
 	blame = run_blame(&tracker->run);
 	if (!blame.command)
 		die(EXIT_SYSTEM, "memtrack ended before it was ready");
-	die(blame.code,
-	    "%s: no rounds that build on one another; with --track "
-	    "none each is a whole copy",
-	    blame_text(&blame));
+	die(blame.code, "%s: no rounds that build on one another; %s",
+	    blame_text(&blame),
+	    automatic ? "--rounds auto needs them"
+		      : "with --track none each is a whole copy");
 }
 
 void tracker_begin(struct tracker *tracker, const struct plan *plan)
@@ -53,7 +53,7 @@ void tracker_begin(struct tracker *tracker, const struct plan *plan)
 		    plan->options->pid, plan->options->previous);
 	run_start(&tracker->run, &plan->track, 1, RUN_TO_US);
 	if (!run_line(&tracker->run))
-		die_not_tracking(tracker);
+		die_not_tracking(tracker, plan->options->automatic);
 	tracker->ours = true;
 }
 
