@@ -112,9 +112,8 @@ static void print_end(const struct summary *summary, FILE *out)
 	if (command)
 		fprintf(out, "to go on: %s\n", command);
 	else if (options->dir)
-		fprintf(out, "criu dump cannot go on from here, as the writes "
-			     "since are not tracked: --track-mem has them "
-			     "tracked\n");
+		fprintf(out, "criu dump cannot go on from here: that "
+			     "needs --track-mem\n");
 }
 
 /* vmalist has said why. */
