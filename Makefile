@@ -169,6 +169,7 @@ torture: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers
 	tests/torture
+	tests/armkill --kills 1000
 
 lint: need-lint
 	@$(MAKE) --no-print-directory -s headers layers

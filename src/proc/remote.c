@@ -6,8 +6,10 @@
 #include "proc/maps.h"
 #include "proc/procfs.h"
 #include "proc/sleeper.h"
+#include "proc/urgent.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -143,7 +145,7 @@ static int stop(struct remote *remote, uint64_t until)
 	static struct sleeper_clocks clocks;
 	struct sleeper sleeper;
 
-	if (ptrace(PTRACE_SEIZE, remote->tid, NULL, PTRACE_O_TRACESYSGOOD) < 0)
+	if (ptrace(PTRACE_SEIZE, remote->tid, NULL, 0) < 0)
 		return -1;
 	sleeper = sleeper_look(remote->pid, remote->tid, &clocks);
 	if (ptrace(PTRACE_INTERRUPT, remote->tid, NULL, NULL) < 0 ||
@@ -176,8 +178,7 @@ static int64_t seccomp_mode(pid_t pid, pid_t tid)
  */
 static int suspend_filter(struct remote *remote, bool suspend)
 {
-	long options =
-		PTRACE_O_TRACESYSGOOD | (suspend ? OPTION_SUSPEND_SECCOMP : 0);
+	long options = suspend ? OPTION_SUSPEND_SECCOMP : 0;
 
 	if (!remote->filtered)
 		return 0;
@@ -226,6 +227,31 @@ static void restore_rseq(const struct remote *remote)
 		process_vm_writev(remote->pid, &here, 1, &there, 1, 0);
 }
 
+/* Ordinary scheduling alone: what has more is not ours to change. */
+static void hurry(struct remote *remote)
+{
+	struct sched_param high = {.sched_priority = URGENT_WORK};
+	int policy = sched_getscheduler(remote->tid);
+
+	switch (policy & ~SCHED_RESET_ON_FORK) {
+	case SCHED_OTHER:
+	case SCHED_BATCH:
+	case SCHED_IDLE:
+		if (sched_setscheduler(remote->tid,
+				       SCHED_FIFO | SCHED_RESET_ON_FORK,
+				       &high) == 0)
+			remote->policy = policy;
+	}
+}
+
+static void hurry_no_more(const struct remote *remote)
+{
+	struct sched_param none = {0};
+
+	if (remote->policy >= 0)
+		sched_setscheduler(remote->tid, remote->policy, &none);
+}
+
 static int save(struct remote *remote)
 {
 	uint64_t all = UINT64_MAX;
@@ -253,6 +279,7 @@ int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
 		.pid = pid,
 		.tid = tid,
 		.instruction = find_instruction(pid, tid),
+		.policy = -1,
 	};
 	if (!remote->instruction)
 		return -1;
@@ -260,8 +287,10 @@ int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	if (stop(remote, clock_ns() + limit_ns) < 0)
 		return -1;
-	if (save(remote) == 0)
+	if (save(remote) == 0) {
+		hurry(remote);
 		return 0;
+	}
 	suspend_filter(remote, false);
 	ptrace(PTRACE_DETACH, tid, NULL, NULL);
 	return -1;
@@ -276,18 +305,22 @@ static void hold_back(struct remote *remote, int number)
 		remote->signals[remote->nr_signals++] = number;
 }
 
-/* To the next border of a system call: into it, or out of it. */
-static int cross(struct remote *remote)
+/*
+ * One step: through the system call, and to the instruction behind it.  (By
+ * PTRACE_SYSCALL it would be two, into the call and out of it, and each takes
+ * two changes of threads.)
+ */
+static int step(struct remote *remote)
 {
 	int status;
 
 	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, remote->tid, NULL, NULL) < 0 ||
+		if (ptrace(PTRACE_SINGLESTEP, remote->tid, NULL, NULL) < 0 ||
 		    waitpid(remote->tid, &status, __WALL) < 0)
 			return -1;
 		if (!WIFSTOPPED(status))
 			return gone(ESRCH);
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+		if (status >> 8 == SIGTRAP)
 			return 0;
 		if (!(status >> 16))
 			hold_back(remote, WSTOPSIG(status));
@@ -300,8 +333,8 @@ int remote_call(struct remote *remote, long nr, const uint64_t args[6],
 	struct arch_registers call =
 		arch_call(&remote->own, remote->instruction, nr, args);
 
-	if (arch_set_registers(remote->tid, &call) < 0 || cross(remote) < 0 ||
-	    cross(remote) < 0 || arch_get_registers(remote->tid, &call) < 0)
+	if (arch_set_registers(remote->tid, &call) < 0 || step(remote) < 0 ||
+	    arch_get_registers(remote->tid, &call) < 0)
 		return -1;
 	*result = arch_result(&call);
 	return 0;
@@ -326,6 +359,7 @@ int remote_end(struct remote *remote)
 
 	if (arch_set_registers(remote->tid, &remote->own) < 0)
 		result = -1;
+	hurry_no_more(remote);
 	restore_rseq(remote);
 	ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(remote->mask),
 	       &remote->mask);

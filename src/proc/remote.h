@@ -7,8 +7,10 @@
  * stopped state and seccomp filter are as before.
  *
  * While the registers are not its own our death would let it run on with
- * them, which it does not survive: some 20 us for a call.  Signals are
- * blocked meanwhile; only SIGKILL and SIGSTOP come through.
+ * them, which it does not survive: some 50 us for a call.  So that it is no
+ * more on a busy machine, the thread has real-time priority meanwhile, where
+ * the system allows it.  Signals are blocked; only SIGKILL and SIGSTOP come
+ * through.
  *
  * To be used in a process of its own: if the thread does not stop in time,
  * that process just ends, and the kernel detaches.
@@ -32,6 +34,7 @@ struct remote {
 	vaddr_t rseq;  /* where rseq_cs is; 0: not in a critical section */
 	uint64_t rseq_cs;
 	bool filtered;               /* by seccomp(2) */
+	int policy;                  /* sched(7); -1: left as it is */
 	int signals[REMOTE_SIGNALS]; /* that came and were held back */
 	int nr_signals;
 };
