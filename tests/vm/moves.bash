@@ -248,7 +248,7 @@ beats() {
 }
 
 # By turns, so that what else the machine does meets all alike.
-ROUNDS=${ROUNDS:-5} CONSISTENT=''
+ROUNDS=${ROUNDS:-3} CONSISTENT=''
 chain_stall() {
 	local i file
 	victim anon=64M spin=1
