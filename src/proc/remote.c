@@ -44,6 +44,23 @@ struct dispatch_configuration {
 
 /* --- the instruction --- */
 
+/* In size bytes of code that are mapped at. */
+static vaddr_t find_in_piece(const uint8_t *code, size_t size, vaddr_t at)
+{
+	const uint8_t *end = code + size;
+	const uint8_t *found = code;
+
+	while ((found = memmem(found, (size_t)(end - found), arch_syscall,
+			       arch_syscall_size))) {
+		vaddr_t vaddr = at + (vaddr_t)(found - code);
+
+		if (vaddr % arch_syscall_align == 0)
+			return vaddr;
+		found++;
+	}
+	return 0;
+}
+
 static vaddr_t find_in(int mem, vaddr_t start, vaddr_t end)
 {
 	own_free uint8_t *code = malloc(CODE_PIECE);
@@ -51,12 +68,10 @@ static vaddr_t find_in(int mem, vaddr_t start, vaddr_t end)
 	for (vaddr_t at = start; code && at < end; at += CODE_PIECE) {
 		size_t size = end - at < CODE_PIECE ? end - at : CODE_PIECE;
 		ssize_t n = pread(mem, code, size, (off_t)at);
-		uint8_t *found = n < 0 ? NULL
-				       : memmem(code, (size_t)n, arch_syscall,
-						arch_syscall_size);
+		vaddr_t found = n < 0 ? 0 : find_in_piece(code, (size_t)n, at);
 
 		if (found)
-			return at + (vaddr_t)(found - code);
+			return found;
 	}
 	return 0;
 }
@@ -154,6 +169,34 @@ static int stop(struct remote *remote, uint64_t until)
 	return 0;
 }
 
+/* --- from border to border --- */
+
+/* SIGSTOP cannot be blocked; it is sent again afterwards. */
+static void hold_back(struct remote *remote, int number)
+{
+	if (remote->nr_signals < REMOTE_SIGNALS)
+		remote->signals[remote->nr_signals++] = number;
+}
+
+/* To the next border of a system call: into it, or out of it. */
+static int cross(void *of)
+{
+	struct remote *remote = of;
+	int status;
+
+	for (;;) {
+		if (ptrace(PTRACE_SYSCALL, remote->tid, NULL, NULL) < 0 ||
+		    waitpid(remote->tid, &status, __WALL) < 0)
+			return -1;
+		if (!WIFSTOPPED(status))
+			return gone(ESRCH);
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+			return 0;
+		if (!(status >> 16))
+			hold_back(remote, WSTOPSIG(status));
+	}
+}
+
 /* --- what a call must not disturb --- */
 
 static int64_t seccomp_mode(pid_t pid, pid_t tid)
@@ -240,9 +283,9 @@ static int save(struct remote *remote)
 	save_rseq(remote);
 	if (suspend_filter(remote, true) < 0)
 		return -1;
-	return ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(all), &all) < 0
-		       ? -1
-		       : 0;
+	if (ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(all), &all) < 0)
+		return -1;
+	return arch_reveal(remote->tid, &remote->own, cross, remote);
 }
 
 int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
@@ -269,31 +312,6 @@ int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
 
 /* --- the call --- */
 
-/* SIGSTOP cannot be blocked; it is sent again afterwards. */
-static void hold_back(struct remote *remote, int number)
-{
-	if (remote->nr_signals < REMOTE_SIGNALS)
-		remote->signals[remote->nr_signals++] = number;
-}
-
-/* To the next border of a system call: into it, or out of it. */
-static int cross(struct remote *remote)
-{
-	int status;
-
-	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, remote->tid, NULL, NULL) < 0 ||
-		    waitpid(remote->tid, &status, __WALL) < 0)
-			return -1;
-		if (!WIFSTOPPED(status))
-			return gone(ESRCH);
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
-			return 0;
-		if (!(status >> 16))
-			hold_back(remote, WSTOPSIG(status));
-	}
-}
-
 int remote_call(struct remote *remote, long nr, const uint64_t args[6],
 		int64_t *result)
 {
@@ -301,7 +319,8 @@ int remote_call(struct remote *remote, long nr, const uint64_t args[6],
 		arch_call(&remote->own, remote->instruction, nr, args);
 
 	if (arch_set_registers(remote->tid, &call) < 0 || cross(remote) < 0 ||
-	    cross(remote) < 0 || arch_get_registers(remote->tid, &call) < 0)
+	    arch_enter(remote->tid, &call) < 0 || cross(remote) < 0 ||
+	    arch_get_registers(remote->tid, &call) < 0)
 		return -1;
 	*result = arch_result(&call);
 	return 0;
