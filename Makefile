@@ -6,7 +6,9 @@
 # make lint         what must hold before a commit
 # make format       rewrite the sources to .clang-format
 # make install      into DESTDIR PREFIX (/usr/local);  make uninstall
-# make check-vm      the real CRIU takes our images, in two virtual machines
+# make check-vm      the real CRIU takes our images, in two virtual machines; and
+#                   rounds on arm64, in a third one
+# make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
 # make bench torture check-fresh clean
 
 VERSION := 0.1
@@ -182,11 +184,17 @@ bench: need-build
 
 check-fresh: ; @tests/fresh
 
-# SHORT=1: one chain a guest;  T='chain_rounds twin_byte' those
-check-vm: need-build
+# SHORT=1: one chain a guest, and no arm64;  T='chain_rounds twin_byte' those
+GUESTS ?= bookworm trixie $(if $(SHORT),,arm64)
+check-vm: need-build $(if $(filter arm64,$(GUESTS)),need-arm64)
 	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers
-	@SHORT=$(SHORT) tests/vm/run $T
+	@SHORT=$(SHORT) GUESTS='$(GUESTS)' tests/vm/run $T
+
+# Not gcc-aarch64-linux-gnu, which has gcc-multilib removed.
+need-arm64: need-build
+	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS.arm64)
+	@$(MAKE) --no-print-directory -s CC=aarch64-linux-gnu-gcc-12 all helpers
 
 torture: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
@@ -217,7 +225,7 @@ clean:
 	rm -rf build build-* bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean check-fresh check-vm torture bench need-build need-demo need-lint
+	clean check-fresh check-vm torture bench need-build need-arm64 need-demo need-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $O/*/*.d)
