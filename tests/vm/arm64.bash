@@ -116,6 +116,39 @@ chain_calls_remote() {
 	if grep -v ' 0 wrong' sent; then fail 'a call of ours was wrong'; fi
 }
 
+# Who was stopped stays so.
+chain_remote_stopped() {
+	victim threads=2
+	stand_still "$VICTIM"
+	errand "$VICTIM" 5 >sent
+	grep -q '^15 calls, 0 wrong' sent
+	stands_still "$VICTIM"
+	kill -CONT "$VICTIM"
+	[[ $(tell c) == ok* ]]
+}
+
+# count HOW: threads count in restartable sequences, and make calls for us.
+count() {
+	sections counts >said &
+	VICTIMS+=($!)
+	wait_for 20 grep -q '^ready ' said
+	errand $! 60 "$1" >sent
+	grep -q ' 0 wrong' sent
+	printf '\1' | dd of=counts bs=1 seek=16 conv=notrunc status=none
+	wait $!
+	read -r COUNTED NUMBER < <(od -An -tu8 -N 16 counts)
+	[ "$NUMBER" -gt 1000 ]
+	note "$COUNTED counted of $NUMBER; $(cat sent)"
+}
+chain_remote_sections() {
+	count uffd
+	[ "$COUNTED" = "$NUMBER" ] || fail "a count is lost: $COUNTED of $NUMBER"
+}
+twin_sections() {
+	count careless
+	[ "$COUNTED" -lt "$NUMBER" ] || fail 'no count is lost'
+}
+
 # Twins: the same with a fault planted, which must be found.
 finds() {
 	! PLANT=$2 "$0" --alone "$3" >log 2>&1 || fail 'the fault was not found'
