@@ -6,7 +6,9 @@
 # make lint         what must hold before a commit
 # make format       rewrite the sources to .clang-format
 # make install      into DESTDIR PREFIX (/usr/local);  make uninstall
-# make check-vm      the real CRIU takes our images, in two virtual machines
+# make check-vm      the real CRIU takes our images, in two virtual machines; and
+#                   rounds on arm64, in a third one
+# make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
 # make bench torture check-fresh clean
 
 VERSION := 0.1
@@ -49,6 +51,21 @@ BUILD_NEEDS := gcc libc6-dev protobuf-c-compiler libprotobuf-c-dev \
 DEMO_NEEDS  := $(BUILD_NEEDS) redis-server redis-tools procps
 LINT_NEEDS  := $(BUILD_NEEDS) clang-format shellcheck mandoc
 
+# Where it is built: for another machine (CC=aarch64-linux-gnu-gcc) in a folder
+# of its own, with the libraries from Debian's packages for that machine.
+TRIPLET := $(shell $(CC) -dumpmachine 2>/dev/null)
+HERE    := $(shell uname -m)
+MACHINE := $(or $(firstword $(subst -, ,$(TRIPLET))),$(HERE))
+O   := build
+BIN := bin
+ifneq ($(MACHINE),$(HERE))
+O    := build-$(MACHINE)
+BIN  := $O/bin
+AR   := $(TRIPLET)-ar
+LIBS := $(if $(wildcard /usr/lib/$(TRIPLET)/libprotobuf-c.so),,$O/libs)
+override LDFLAGS += $(LIBS:%=-L%/usr/lib/$(TRIPLET))
+endif
+
 CFLAGS ?= -O2 -g
 WARN := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2 -Wswitch-enum \
@@ -56,36 +73,36 @@ WARN := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 # A line a file; V=1 shows the whole commands.
 Q   := $(if $V,,@)
 say  = $(if $V,,@echo '  $(1)	$(2)')
-override CPPFLAGS += -Isrc -Ibuild -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+override CPPFLAGS += -Isrc -I$O -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	-DVERSION='"$(VERSION)"'
 
 MAINS := $(TOOLS:%=src/%.c)
-objs   = $(patsubst src/%.c,build/%.o,$(filter-out $(MAINS),$(wildcard src/$(1)/*.c)))
+objs   = $(patsubst src/%.c,$O/%.o,$(filter-out $(MAINS),$(wildcard src/$(1)/*.c)))
 HDRS  := $(wildcard src/*/*.h)
 SRCS  := $(wildcard src/*/*.c)
 TESTC := $(wildcard tests/helpers/*.[ch] bench/*.c)
 PAGES := $(wildcard src/*/*.1 src/*/*.5 src/*/*.7)
 
-all: $(foreach t,$(TOOLS),bin/$(notdir $t))
+all: $(foreach t,$(TOOLS),$(BIN)/$(notdir $t))
 
-build/%.o: src/%.c Makefile
+$O/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# src/ROOM/NAME.proto -> build/ROOM/NAME.pb-c.[ch]
-PB := $(patsubst src/%.proto,build/%.pb-c,$(wildcard src/*/*.proto))
-build/%.pb-c.c build/%.pb-c.h: src/%.proto
+# src/ROOM/NAME.proto -> ROOM/NAME.pb-c.[ch]
+PB := $(patsubst src/%.proto,$O/%.pb-c,$(wildcard src/*/*.proto))
+$O/%.pb-c.c $O/%.pb-c.h: src/%.proto
 	@mkdir -p $(@D)
 	$(call say,PROTO,$<)
 	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
-$(PB:%=%.o): build/%.o: build/%.c
+$(PB:%=%.o): $O/%.o: $O/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
-$(foreach d,$(FOLDERS),$(call objs,$d)) $(MAINS:src/%.c=build/%.o): | $(PB:%=%.h)
-pb = $(filter build/$(1)/%,$(PB:%=%.o))
+$(foreach d,$(FOLDERS),$(call objs,$d)) $(MAINS:src/%.c=$O/%.o): | $(PB:%=%.h)
+pb = $(filter $O/$(1)/%,$(PB:%=%.o))
 
 define room
-build/lib$(1).a: $(call objs,$(1)) $(call pb,$(1))
+$O/lib$(1).a: $(call objs,$(1)) $(call pb,$(1))
 	@rm -f $$@
 	$(Q)$(AR) rcsD $$@ $$^
 endef
@@ -95,29 +112,37 @@ libs = $(sort $(foreach u,$(1),$($u.libs)))
 
 # $(1) freeze/thaw  $(2) freeze  $(3) thaw
 define tool
-bin/$(3): build/$(1).o $(call objs,$(2)) $(patsubst %,build/lib%.a,$($(2).uses))
-	@mkdir -p bin
+$(BIN)/$(3): $O/$(1).o $(call objs,$(2)) $(patsubst %,$O/lib%.a,$($(2).uses)) | $(LIBS)
+	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
 	$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -Wl,--as-needed -o $$@ $$^ $(call libs,$(2) $($(2).uses))
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool,$t,$(patsubst %/,%,$(dir $t)),$(notdir $t))))
 
-helpers: $(HELPERS:%=build/tests/%)
-build/tests/%: tests/helpers/%.c $(wildcard tests/helpers/*.h) $(patsubst %,build/lib%.a,$(helpers.uses)) Makefile
+helpers: $(HELPERS:%=$O/tests/%)
+$O/tests/%: tests/helpers/%.c $(wildcard tests/helpers/*.h) $(patsubst %,$O/lib%.a,$(helpers.uses)) Makefile | $(LIBS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -Wl,--as-needed -o $@ $< \
 		$(filter %.a,$^) $(call libs,$(helpers.uses))
 
 # the same program with 32 bits; Debian's gcc-12-multilib
-build/tests/blocker32: tests/helpers/blocker.c $(wildcard tests/helpers/blocker_*.h) Makefile
+$O/tests/blocker32: tests/helpers/blocker.c $(wildcard tests/helpers/blocker_*.h) Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)gcc-12 -m32 -idirafter /usr/include/$$(gcc -print-multiarch) $(CPPFLAGS) $(WARN) $(CFLAGS) -pthread -o $@ $<
 
+# of another machine, unpacked
+build-%/libs:
+	$(call say,UNPACK,$@)
+	@rm -rf $@.new
+	$(Q)tests/vm/unpack "$$(. /etc/os-release && echo $$VERSION_CODENAME)" \
+		$(patsubst aarch64,arm64,$*) $@.new $(filter lib%-dev,$(filter-out libc6-dev,$(BUILD_NEEDS)))
+	@mv $@.new $@
+
 # every header compiles on its own
-headers: $(HDRS:src/%.h=build/%.h.ok)
-build/%.h.ok: src/%.h $(HDRS) | $(PB:%=%.h)
+headers: $(HDRS:src/%.h=$O/%.h.ok)
+$O/%.h.ok: src/%.h $(HDRS) | $(PB:%=%.h)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(WARN) -fsyntax-only -include $< -xc /dev/null && touch $@
 
@@ -142,12 +167,12 @@ demo: need-demo
 
 check: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
-	@$(MAKE) --no-print-directory -s all helpers build/tests/blocker32
+	@$(MAKE) --no-print-directory -s all helpers $O/tests/blocker32
 	@tests/run $(if $T,-t '$T') $(if $F,-f '$F')
 
-# Programs of the bench: bench/NAME.c, built into build/bench/.
-BENCH := $(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c))
-build/bench/%: bench/%.c Makefile
+# Programs of the bench: bench/NAME.c.
+BENCH := $(patsubst bench/%.c,$O/bench/%,$(wildcard bench/*.c))
+$O/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $<
@@ -159,11 +184,17 @@ bench: need-build
 
 check-fresh: ; @tests/fresh
 
-# SHORT=1: one chain a guest;  T='chain_rounds twin_byte' those
-check-vm: need-build
+# SHORT=1: one chain a guest, and no arm64;  T='chain_rounds twin_byte' those
+GUESTS ?= bookworm trixie $(if $(SHORT),,arm64)
+check-vm: need-build $(if $(filter arm64,$(GUESTS)),need-arm64)
 	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers
-	@SHORT=$(SHORT) tests/vm/run $T
+	@SHORT=$(SHORT) GUESTS='$(GUESTS)' tests/vm/run $T
+
+# Not gcc-aarch64-linux-gnu, which has gcc-multilib removed.
+need-arm64: need-build
+	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS.arm64)
+	@$(MAKE) --no-print-directory -s CC=aarch64-linux-gnu-gcc-12 all helpers
 
 torture: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
@@ -182,7 +213,7 @@ format:
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(foreach t,$(TOOLS),bin/$(notdir $t)) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(foreach t,$(TOOLS),$(BIN)/$(notdir $t)) $(DESTDIR)$(PREFIX)/bin
 	for page in $(PAGES); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 
@@ -192,10 +223,10 @@ uninstall:
 		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 clean:
-	rm -rf build bin
+	rm -rf build build-* bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean check-fresh check-vm torture bench need-build need-demo need-lint
+	clean check-fresh check-vm torture bench need-build need-arm64 need-demo need-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(wildcard build/*/*.d)
+-include $(wildcard $O/*/*.d)

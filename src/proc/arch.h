@@ -43,22 +43,37 @@ void arch_set_limit(pid_t tid, uint64_t left_ns);
 
 /* --- for system calls that a target makes for us (proc/remote.h) --- */
 
-/* All registers of a stopped thread, 64 bits each. */
+/* All registers of a stopped thread, and what else its call consists of. */
 struct arch_registers {
-	uint64_t all[32];
+	uint64_t all[40];
 };
 
-/* The instruction that makes a system call. */
+/* The instruction that makes a system call; its address is a multiple. */
 extern const uint8_t arch_syscall[];
 extern const size_t arch_syscall_size;
+extern const size_t arch_syscall_align;
 
 int arch_get_registers(pid_t tid, struct arch_registers *registers);
 int arch_set_registers(pid_t tid, const struct arch_registers *registers);
+
+/*
+ * Makes own say what has become of the thread's call, as arch_set_registers()
+ * is to tell the kernel at last, where a stop does not show that.  cross()
+ * lets the thread run to the next border of a system call.
+ */
+int arch_reveal(pid_t tid, struct arch_registers *own, int (*cross)(void *),
+		void *remote);
 
 /* Those of own, but about to make that call at that instruction. */
 struct arch_registers arch_call(const struct arch_registers *own,
 				uint64_t instruction, long nr,
 				const uint64_t args[6]);
+
+/* Does a single step make the call, or must it be taken over its borders? */
+extern const bool arch_steps;
+
+/* At the border into the call, before it is made; not where a step does. */
+int arch_enter(pid_t tid, const struct arch_registers *call);
 
 /* What the call gave; negative: an error. */
 int64_t arch_result(const struct arch_registers *registers);

@@ -242,6 +242,8 @@ void arch_set_limit(pid_t tid, uint64_t left_ns)
 
 const uint8_t arch_syscall[] = {0x0f, 0x05};
 const size_t arch_syscall_size = sizeof(arch_syscall);
+const size_t arch_syscall_align = 1;
+const bool arch_steps = true;
 
 static_assert(sizeof(struct user_regs_struct) <= sizeof(struct arch_registers),
 	      "room for all registers");
@@ -254,6 +256,17 @@ int arch_get_registers(pid_t tid, struct arch_registers *registers)
 int arch_set_registers(pid_t tid, const struct arch_registers *registers)
 {
 	return ptrace(PTRACE_SETREGS, tid, 0, registers) < 0 ? -1 : 0;
+}
+
+/* A stop shows it. */
+int arch_reveal(pid_t tid, struct arch_registers *own, int (*cross)(void *),
+		void *remote)
+{
+	(void)tid;
+	(void)own;
+	(void)cross;
+	(void)remote;
+	return 0;
 }
 
 /* A 64-bit call works in an i386 program too: the mode is in cs. */
@@ -279,6 +292,13 @@ struct arch_registers arch_call(const struct arch_registers *own,
 	regs.eflags &= ~(unsigned long)FLAGS_TF_DF;
 	memcpy(&call, &regs, sizeof(regs));
 	return call;
+}
+
+int arch_enter(pid_t tid, const struct arch_registers *call)
+{
+	(void)tid;
+	(void)call;
+	return 0;
 }
 
 int64_t arch_result(const struct arch_registers *registers)

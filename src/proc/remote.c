@@ -46,6 +46,23 @@ struct dispatch_configuration {
 
 /* --- the instruction --- */
 
+/* In size bytes of code that are mapped at. */
+static vaddr_t find_in_piece(const uint8_t *code, size_t size, vaddr_t at)
+{
+	const uint8_t *end = code + size;
+	const uint8_t *found = code;
+
+	while ((found = memmem(found, (size_t)(end - found), arch_syscall,
+			       arch_syscall_size))) {
+		vaddr_t vaddr = at + (vaddr_t)(found - code);
+
+		if (vaddr % arch_syscall_align == 0)
+			return vaddr;
+		found++;
+	}
+	return 0;
+}
+
 static vaddr_t find_in(int mem, vaddr_t start, vaddr_t end)
 {
 	own_free uint8_t *code = malloc(CODE_PIECE);
@@ -53,12 +70,10 @@ static vaddr_t find_in(int mem, vaddr_t start, vaddr_t end)
 	for (vaddr_t at = start; code && at < end; at += CODE_PIECE) {
 		size_t size = end - at < CODE_PIECE ? end - at : CODE_PIECE;
 		ssize_t n = pread(mem, code, size, (off_t)at);
-		uint8_t *found = n < 0 ? NULL
-				       : memmem(code, (size_t)n, arch_syscall,
-						arch_syscall_size);
+		vaddr_t found = n < 0 ? 0 : find_in_piece(code, (size_t)n, at);
 
 		if (found)
-			return at + (vaddr_t)(found - code);
+			return found;
 	}
 	return 0;
 }
@@ -145,7 +160,7 @@ static int stop(struct remote *remote, uint64_t until)
 	static struct sleeper_clocks clocks;
 	struct sleeper sleeper;
 
-	if (ptrace(PTRACE_SEIZE, remote->tid, NULL, 0) < 0)
+	if (ptrace(PTRACE_SEIZE, remote->tid, NULL, PTRACE_O_TRACESYSGOOD) < 0)
 		return -1;
 	sleeper = sleeper_look(remote->pid, remote->tid, &clocks);
 	if (ptrace(PTRACE_INTERRUPT, remote->tid, NULL, NULL) < 0 ||
@@ -154,6 +169,40 @@ static int stop(struct remote *remote, uint64_t until)
 	arch_mend_stop(remote->tid,
 		       sleeper_slept(remote->pid, remote->tid, &sleeper));
 	return 0;
+}
+
+/* --- from border to border --- */
+
+/* SIGSTOP cannot be blocked; it is sent again afterwards. */
+static void hold_back(struct remote *remote, int number)
+{
+	if (remote->nr_signals < REMOTE_SIGNALS)
+		remote->signals[remote->nr_signals++] = number;
+}
+
+/* Until it stops with that signal. */
+static int run_to(struct remote *remote, enum __ptrace_request request,
+		  int number)
+{
+	int status;
+
+	for (;;) {
+		if (ptrace(request, remote->tid, NULL, NULL) < 0 ||
+		    waitpid(remote->tid, &status, __WALL) < 0)
+			return -1;
+		if (!WIFSTOPPED(status))
+			return gone(ESRCH);
+		if (status >> 8 == number)
+			return 0;
+		if (!(status >> 16))
+			hold_back(remote, WSTOPSIG(status));
+	}
+}
+
+/* To the next border of a system call: into it, or out of it. */
+static int cross(void *remote)
+{
+	return run_to(remote, PTRACE_SYSCALL, SIGTRAP | 0x80);
 }
 
 /* --- what a call must not disturb --- */
@@ -178,7 +227,8 @@ static int64_t seccomp_mode(pid_t pid, pid_t tid)
  */
 static int suspend_filter(struct remote *remote, bool suspend)
 {
-	long options = suspend ? OPTION_SUSPEND_SECCOMP : 0;
+	long options =
+		PTRACE_O_TRACESYSGOOD | (suspend ? OPTION_SUSPEND_SECCOMP : 0);
 
 	if (!remote->filtered)
 		return 0;
@@ -266,9 +316,9 @@ static int save(struct remote *remote)
 	save_rseq(remote);
 	if (suspend_filter(remote, true) < 0)
 		return -1;
-	return ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(all), &all) < 0
-		       ? -1
-		       : 0;
+	if (ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(all), &all) < 0)
+		return -1;
+	return arch_reveal(remote->tid, &remote->own, cross, remote);
 }
 
 int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
@@ -298,33 +348,18 @@ int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
 
 /* --- the call --- */
 
-/* SIGSTOP cannot be blocked; it is sent again afterwards. */
-static void hold_back(struct remote *remote, int number)
-{
-	if (remote->nr_signals < REMOTE_SIGNALS)
-		remote->signals[remote->nr_signals++] = number;
-}
-
 /*
- * One step: through the system call, and to the instruction behind it.  (By
- * PTRACE_SYSCALL it would be two, into the call and out of it, and each takes
- * two changes of threads.)
+ * One step, through the call to the instruction behind it, where that does; to
+ * its borders and over them it takes twice as long, in which our death would
+ * harm the target.
  */
-static int step(struct remote *remote)
+static int make(struct remote *remote, const struct arch_registers *call)
 {
-	int status;
-
-	for (;;) {
-		if (ptrace(PTRACE_SINGLESTEP, remote->tid, NULL, NULL) < 0 ||
-		    waitpid(remote->tid, &status, __WALL) < 0)
-			return -1;
-		if (!WIFSTOPPED(status))
-			return gone(ESRCH);
-		if (status >> 8 == SIGTRAP)
-			return 0;
-		if (!(status >> 16))
-			hold_back(remote, WSTOPSIG(status));
-	}
+	if (arch_steps)
+		return run_to(remote, PTRACE_SINGLESTEP, SIGTRAP);
+	if (cross(remote) < 0 || arch_enter(remote->tid, call) < 0)
+		return -1;
+	return cross(remote);
 }
 
 int remote_call(struct remote *remote, long nr, const uint64_t args[6],
@@ -333,7 +368,8 @@ int remote_call(struct remote *remote, long nr, const uint64_t args[6],
 	struct arch_registers call =
 		arch_call(&remote->own, remote->instruction, nr, args);
 
-	if (arch_set_registers(remote->tid, &call) < 0 || step(remote) < 0 ||
+	if (arch_set_registers(remote->tid, &call) < 0 ||
+	    make(remote, &call) < 0 ||
 	    arch_get_registers(remote->tid, &call) < 0)
 		return -1;
 	*result = arch_result(&call);

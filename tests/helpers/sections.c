@@ -33,6 +33,39 @@ static struct rseq *own_rseq(void)
  * struct rseq_cs: version, flags, start, length, abort.  What stands before
  * the abort handler is RSEQ_SIG, which the kernel wants there.
  */
+#ifdef __aarch64__
+static void count_one(volatile uint64_t *number)
+{
+	struct rseq *rseq = own_rseq();
+
+	asm volatile(".pushsection __rseq_cs, \"aw\"\n\t"
+		     ".balign 32\n\t"
+		     "3:\n\t"
+		     ".long 0, 0\n\t"
+		     ".quad 1f, 2f - 1f, 4f\n\t"
+		     ".popsection\n\t"
+		     "5:\n\t"
+		     "adrp x16, 3b\n\t"
+		     "add x16, x16, :lo12:3b\n\t"
+		     "str x16, %[cs]\n\t"
+		     "1:\n\t"
+		     "ldr x16, %[number]\n\t"
+		     "mov w17, %[spins]\n\t"
+		     "6: subs w17, w17, 1\n\t"
+		     "b.ne 6b\n\t"
+		     "add x16, x16, 1\n\t"
+		     "str x16, %[number]\n\t"
+		     "2:\n\t"
+		     "b 7f\n\t"
+		     ".inst 0xd428bc00\n\t"
+		     "4:\n\t"
+		     "b 5b\n\t"
+		     "7:\n\t"
+		     : [number] "+m"(*number), [cs] "=m"(rseq->rseq_cs)
+		     : [spins] "i"(SPINS)
+		     : "x16", "x17", "memory", "cc");
+}
+#else
 static void count_one(volatile uint64_t *number)
 {
 	struct rseq *rseq = own_rseq();
@@ -64,6 +97,7 @@ static void count_one(volatile uint64_t *number)
 		     : [spins] "i"(SPINS)
 		     : "rax", "rcx", "memory", "cc");
 }
+#endif
 
 static void *run(void *unused)
 {

@@ -30,7 +30,7 @@
 #define HUGETLB (ANON | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT)
 #define RW      (PROT_READ | PROT_WRITE)
 
-enum { MAX_REGIONS = 64, STACK_PAGES = 32, USAGE = 100 };
+enum { MAX_REGIONS = 64, STACK_PAGES = 64, USAGE = 100 };
 
 /* How to make a region: map, stamp every stride-th page, finish, protect. */
 struct kind {

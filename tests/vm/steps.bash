@@ -41,8 +41,9 @@ change() {
 
 # track OPTIONS: from now on somebody keeps the record of which pages the
 # victim writes; the options are memtrack's.
+TRACK=soft-dirty # as criu does, where it is to go on
 # shellcheck disable=SC2086 # options
-track() { memtrack --daemon --track=soft-dirty $1 "$VICTIM" || fail 'memtrack does not start'; }
+track() { memtrack --daemon --track=$TRACK $1 "$VICTIM" || fail 'memtrack does not start'; }
 
 # Somebody else looks which pages are written.
 clear() { echo 4 >"/proc/$VICTIM/clear_refs"; }
