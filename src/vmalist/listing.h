@@ -27,6 +27,7 @@ struct listing_task {
 	bool cleared;                     /* the next round may build on us */
 	bool async_io;
 	int uffd;             /* -1: none */
+	bool alone;           /* it has no other userfaultfd */
 	struct runlist again; /* to be sent, written or not */
 	vaddr_t canary;       /* 0: none */
 };

@@ -234,6 +234,9 @@ static void find_written(struct round *round, struct listing *listing)
 		struct listing_task *task = &listing->tasks[i];
 
 		task->uffd = task->known ? task->known->uffd : -1;
+		task->alone =
+			task_has_descriptor(task->pid, task->living_tid,
+					    "anon_inode:[userfaultfd]") == 0;
 	}
 	pages_scan(listing, PAGESCAN_WRITTEN);
 	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
