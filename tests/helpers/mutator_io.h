@@ -78,20 +78,33 @@ static void aio_submit(struct mutator *m, aio_context_t context,
 		err(1, "io_submit");
 }
 
+/* A stop may have it return with some of them. */
+static void aio_reap(aio_context_t context)
+{
+	struct io_event events[AIO_DEPTH];
+	long left = AIO_DEPTH;
+
+	while (left) {
+		long n = syscall(SYS_io_getevents, context, left, left, events,
+				 NULL);
+
+		if (n < 0 && errno != EINTR)
+			err(1, "io_getevents");
+		left -= n > 0 ? n : 0;
+	}
+}
+
 static void mutate_aio(struct mutator *m)
 {
 	struct reading r = reading_begin(m);
-	struct io_event events[AIO_DEPTH];
 	aio_context_t context = 0;
 
-	if (syscall(SYS_io_setup, AIO_DEPTH, &context) < 0)
+	if (syscall(SYS_io_setup, 16 * AIO_DEPTH, &context) < 0)
 		err(1, "io_setup");
 	for (;; turn_end(m)) {
 		turn_begin(m);
 		aio_submit(m, context, &r);
-		if (syscall(SYS_io_getevents, context, AIO_DEPTH, AIO_DEPTH,
-			    events, NULL) != AIO_DEPTH)
-			err(1, "io_getevents");
+		aio_reap(context);
 	}
 }
 
