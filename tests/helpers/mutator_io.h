@@ -253,13 +253,13 @@ static void mutate_refixed(struct mutator *m)
 		turn_begin(m);
 		ring = ring_begin();
 		ring_register(&ring, &r);
-		for (reads = draw_below(m, 30); reads; reads--)
+		for (reads = draw_below(m, 200); reads; reads--)
 			ring_read(m, &ring, &r, IORING_OP_READ_FIXED);
 		if (draw_below(m, 2))
 			syscall(SYS_io_uring_register, ring.fd,
 				IORING_UNREGISTER_BUFFERS, NULL, 0);
 		ring_end(&ring);
-		usleep((useconds_t)draw_below(m, 100000));
+		usleep((useconds_t)draw_below(m, 400000));
 	}
 }
 
