@@ -77,3 +77,12 @@ neighbours() {
 	copy 4
 	ends_right 5
 }
+@test "memtrack: --stop returns when another can begin" {
+	local n
+	victim anon=64M
+	for n in {1..30}; do
+		track
+		memtrack --stop "$VICTIM"
+	done
+	track
+}
