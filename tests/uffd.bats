@@ -86,3 +86,253 @@ neighbours() {
 	done
 	track
 }
+
+# Some of everything that a target does between two rounds.
+change() {
+	[ "$(tell 'd anon 3')" = ok ]
+	[ "$(tell 'd anon 700')" = ok ]
+	[ "$(tell 'u anon 20 5')" = ok ]
+}
+
+# chained: a victim, tracked, with two rounds.
+chained() {
+	victim anon=16M sparse=1M
+	track
+	copy 1
+	change
+	copy 2
+	[ "$(own_pages 2)" -lt 2500 ]
+}
+
+# try DIR PARENT [VMALIST [FILTER]]: a round of which FILTER loses something.
+try() {
+	stages "freeze $VICTIM" "vmalist ${3-}" memread "${4-cat}" "imgwrite --parent ../$2 $1"
+}
+
+# refused DIR WHY: so was the last round, and nothing was written.
+refused() {
+	[[ $STATUS != *' 0' ]]
+	grep -q -- "$2" errors || { cat errors; return 1; }
+	[ ! -e "$1" ]
+	runs "$VICTIM"
+}
+
+# heals N: round N is not full, and N + 1, of the stopped victim, is right.
+heals() {
+	change
+	copy "$1"
+	[ "$(own_pages "$1")" -lt 3000 ]
+	change
+	ends_right $(($1 + 1))
+}
+
+@test "rounds: a round whose image is lost is made again on the older base" {
+	chained
+	[ "$(tell 'd sparse 16')" = ok ]
+	try 3 2 '' 'head -c 70000'
+	refused 3 'cut short'
+	# by itself a round builds on the last one, which nobody has
+	try 3 2
+	refused 3 'builds on round 3, but ../2 is round 2 (vmalist --base 2'
+	[ "$(tell 'd anon 3000')" = ok ]
+	try 3 2 '--base 2'
+	[ "$STATUS" = '0 0 0 0 0' ]
+	heals 4
+	# (twin) two are lost, and the directory claims to be the second
+	[ "$(tell 'd sparse 32')" = ok ]
+	try lost 5 '' 'head -c 70000'
+	try lost 5 '' 'head -c 70000'
+	{ framedump <5/pagepipe.head 2>/dev/null || :; } |
+		sed 's/ generation=[0-9]* / generation=9 /' | frames pack >claim
+	mv claim 5/pagepipe.head
+	memtrack --status "$VICTIM" | grep -q 'last round 9,'
+	stand_still "$VICTIM"
+	copy 6 --consistent
+	not equals 6
+}
+
+@test "rounds: vmalist killed in round 3, in the midst of its scan: the next one is full" {
+	chained
+	change
+	stages "freeze $VICTIM" \
+		'strace -qq -o /dev/null -e trace=ioctl -e inject=ioctl:signal=KILL:when=20 vmalist' \
+		memread 'imgwrite --parent ../2 3'
+	refused 3 'cut short'
+	copy 3
+	grep -q 'this round is full: a round since its base was lost' errors
+	[ "$(own_pages 3)" -gt 4000 ]
+	heals 4
+}
+
+@test "rounds: freeze, memread or imgwrite killed in round 3: made again on round 2" {
+	local strace='strace -qq -o /dev/null -e trace=read,writev,poll -e inject=read,writev,poll:signal=KILL:when=12'
+	chained
+	change
+	stages "freeze $VICTIM" vmalist "$strace memread" 'imgwrite --parent ../2 3'
+	refused 3 'cut short'
+	change
+	try 3 2 '--base 2/' "$strace cat"
+	refused 3 'cut short'
+	stages "freeze $VICTIM" 'vmalist --base 2/' memread "$strace imgwrite --parent ../2 3"
+	[ ! -e 3 ]
+	try 3 2 '--base 2/'
+	[ "$STATUS" = '0 0 0 0 0' ]
+	heals 4
+}
+
+@test "rounds: parents that have changed places are refused" {
+	chained
+	mv 1 x
+	mv 2 1
+	mv x 2
+	try 3 2
+	refused 3 'builds on round 2, but ../2 is round 1'
+	mv 1 x
+	mv 2 1
+	mv x 2
+	try 3 2 '--base 2'
+	[ "$STATUS" = '0 0 0 0 0' ]
+	heals 4
+}
+
+@test "rounds: memtrack started anew, or killed: the next one is full" {
+	local pid n=3
+	chained
+	for how in stop KILL; do
+		if [ $how = stop ]; then
+			memtrack --stop "$VICTIM"
+		else
+			pid=$(memtrack --status "$VICTIM" | sed 's/.* by process \([0-9]*\),.*/\1/')
+			kill -KILL "$pid"
+			wait_for 5 not memtrack --status "$VICTIM"
+		fi
+		[ "$(tell 'd sparse 16')" = ok ]
+		track
+		try $n $((n - 1)) "--base $((n - 1))/"
+		grep -q 'this round is full: its base is not of this memtrack' errors
+		[ "$STATUS" = '0 0 0 0 0' ]
+		[ "$(own_pages $n)" -gt 4000 ]
+		heals $((n + 1))
+		n=$((n + 3))
+	done
+}
+
+@test "rounds: a target that has called exec is sent whole, once or twice" {
+	local n
+	chained
+	[ "$(tell x)" = ok ]
+	wait_for 10 eval '[ "$(grep -c "^ready " "$SAID")" = 2 ]'
+	copy 3
+	[ "$(own_pages 3)" -gt 4000 ]
+	copy 4
+	copy 5
+	[ "$(own_pages 5)" -lt 500 ]
+	change
+	ends_right 6
+}
+
+@test "rounds: two receivers, each with its own base, do not eat each other's bits" {
+	victim anon=16M sparse=1M
+	track
+	mkdir a b
+	(cd a && copy 1)
+	(cd b && copy 1 '' --full) # round 2
+	[ "$(tell 'd sparse 16')" = ok ]
+	(cd a && copy 2 '' '--base 1') # round 3
+	[ "$(tell 'd sparse 32')" = ok ]
+	(cd b && copy 2 '' '--base 2') # round 4
+	[ "$(tell 'd anon 99')" = ok ]
+	(cd b && copy 3 '' '--base 4') # round 5
+	(cd a && copy 3 '' '--base 3') # round 6
+	[ "$(own_pages a/3)" -lt 2000 ]
+	stand_still "$VICTIM"
+	(cd b && copy 4 --consistent '--base 5')
+	(cd a && copy 4 --consistent '--base 6')
+	equals a/4
+	equals b/4
+}
+
+@test "rounds: a second memtrack is refused, and a second vmalist waits" {
+	local n makers=()
+	victim anon=16M
+	track
+	not memtrack "$VICTIM" 2>errors
+	grep -q 'is tracked already, by process' errors
+	for n in 1 2 3 4; do
+		timeout 50 bash -c "freeze --wait 40s --timeout 40s $VICTIM | vmalist | memread >pages.$n" 2>/dev/null 3>&- &
+		makers+=($!)
+	done
+	wait "${makers[@]}" || : # all but the last one: too old
+	memtrack --status "$VICTIM" | grep -q 'last round 4,'
+	copy 1 '' --full
+	heals 2
+}
+
+# eat RANGE: somebody else takes what tells which pages were written.
+eat() { python3 "$ROOT/tests/helpers/eat.py" "$VICTIM" "$@"; }
+
+@test "rounds: somebody else eats the bits: that is said, and the round is full" {
+	chained
+	[ "$(tell 'd sparse 16')" = ok ]
+	[ "$(eat 0 7ffffffff000)" -gt 0 ]
+	copy 3
+	grep -q 'somebody else has cleared its soft-dirty bits, or what stands for them' errors
+	[ "$(own_pages 3)" -gt 4000 ]
+	heals 4
+	# (twin) the canary sings all the same
+	[ "$(tell 'd sparse 32')" = ok ]
+	# shellcheck disable=SC2046 # words
+	[ "$(eat $(range sparse))" -gt 0 ]
+	stand_still "$VICTIM"
+	copy 6 --consistent
+	not grep . errors
+	not equals 6
+}
+
+@test "rounds: a child that is forked is sent whole once or twice, then what it writes" {
+	local child n
+	chained
+	child=$(tell f)
+	child=${child#ok }
+	for n in 3 4 5 6; do
+		copy $n
+		imgread $n | framedump >text
+		grep -q "^TASK . pid=$child " text
+	done
+	[ "$(own_pages 3)" -gt 4000 ]
+	[ "$(own_pages 6)" -lt 1000 ]
+	stand_still "$VICTIM"
+	stand_still "$child"
+	copy 7 --consistent
+	equals 7
+	imgcmp "$child" 7
+}
+
+@test "memtrack: a target's own userfaultfd goes on, its memory is sent whole" {
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() { exec odd faults counts; }
+	victim
+	track
+	copy 1
+	copy 2
+	before=$(od -An -tu8 -N 8 counts)
+	copy 3
+	sleep 0.1
+	[ "$(od -An -tu8 -N 8 counts)" -gt "$before" ]
+	[ "$(od -An -tu8 -j 8 -N 8 counts | tr -d ' ')" = 0 ]
+}
+
+@test "memtrack: nothing of it stays in the target" {
+	victim anon=16M threads=3
+	# shellcheck disable=SC2012 # numbers
+	ls -l "/proc/$VICTIM/fd" | sed 's/.* \([0-9]* -> \)/\1/' >before
+	track
+	copy 1
+	copy 2
+	# shellcheck disable=SC2012 # numbers
+	ls -l "/proc/$VICTIM/fd" | sed 's/.* \([0-9]* -> \)/\1/' >after
+	diff before after
+	memtrack --stop "$VICTIM"
+	wait_for 5 not grep -q '^VmFlags:.* uw' "/proc/$VICTIM/smaps"
+	runs "$VICTIM"
+}
