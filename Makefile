@@ -7,6 +7,7 @@
 # make format       rewrite the sources to .clang-format
 # make install      into DESTDIR PREFIX (/usr/local);  make uninstall
 # make check-vm      the real CRIU takes our images, in two virtual machines
+# make soak         10,000 rounds of a target that never holds still
 # make bench torture check-fresh clean
 
 VERSION := 0.1
@@ -170,6 +171,12 @@ torture: need-build
 	@$(MAKE) --no-print-directory -s all helpers
 	tests/torture
 
+# ROUNDS=200: fewer;  MODES='memory aio' those
+soak: need-build
+	@tests/need $$(sed 's/#.*//' tests/NEEDS)
+	@$(MAKE) --no-print-directory -s all helpers
+	tests/oracle --rounds $(or $(ROUNDS),10000) $(MODES)
+
 lint: need-lint
 	@$(MAKE) --no-print-directory -s headers layers
 	@clang-format --dry-run --Werror $(HDRS) $(SRCS) $(TESTC)
@@ -194,7 +201,7 @@ clean:
 	rm -rf build bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean check-fresh check-vm torture bench need-build need-demo need-lint
+	clean check-fresh check-vm torture soak bench need-build need-demo need-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard build/*/*.d)
