@@ -14,17 +14,25 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* A buffer that is filled from somewhere in the file, again and again. */
+/*
+ * Buffers that are filled from somewhere in the file, one after the other, with
+ * a pause now and then: what is stored late is not soon covered by more.
+ */
 struct reading {
 	int fd;
-	char *buffer;
+	char *buffer; /* the one whose turn it is */
 	size_t bytes;
+	char *buffers;
+	size_t nr_buffers;
+	size_t turn;
 	uint64_t places; /* in the file, a page apart */
 };
 
-static struct reading reading_begin(struct mutator *m)
+enum { READ_AREA = 64 << 20, READ_BURST = 32 << 20, READ_PAUSE_US = 150000 };
+
+static struct reading reading_begin(struct mutator *m, size_t area)
 {
-	struct reading r = {.bytes = m->size};
+	struct reading r = {.bytes = m->size, .nr_buffers = area / m->size};
 	off_t size;
 
 	r.fd = open(m->path, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -32,8 +40,17 @@ static struct reading reading_begin(struct mutator *m)
 	if (r.fd < 0 || size < (off_t)(2 * m->size))
 		err(1, "%s", m->path);
 	r.places = ((uint64_t)size - m->size) / m->page_size;
-	r.buffer = must_map_anon(NULL, r.bytes);
+	r.buffers = must_map_anon(NULL, r.nr_buffers * r.bytes);
+	r.buffer = r.buffers;
 	return r;
+}
+
+static void reading_next(struct mutator *m, struct reading *r)
+{
+	r->turn++;
+	r->buffer = r->buffers + r->turn % r->nr_buffers * r->bytes;
+	if (r->turn * r->bytes % READ_BURST == 0)
+		usleep((useconds_t)draw_below(m, READ_PAUSE_US));
 }
 
 static off_t draw_place(struct mutator *m, const struct reading *r)
@@ -43,13 +60,14 @@ static off_t draw_place(struct mutator *m, const struct reading *r)
 
 static void mutate_direct(struct mutator *m)
 {
-	struct reading r = reading_begin(m);
+	struct reading r = reading_begin(m, READ_AREA);
 
-	for (;; turn_end(m)) {
+	for (;; reading_next(m, &r)) {
 		turn_begin(m);
 		if (pread(r.fd, r.buffer, r.bytes, draw_place(m, &r)) !=
 		    (ssize_t)r.bytes)
 			err(1, "pread");
+		turn_end(m);
 	}
 }
 
@@ -96,15 +114,16 @@ static void aio_reap(aio_context_t context)
 
 static void mutate_aio(struct mutator *m)
 {
-	struct reading r = reading_begin(m);
+	struct reading r = reading_begin(m, READ_AREA);
 	aio_context_t context = 0;
 
 	if (syscall(SYS_io_setup, 16 * AIO_DEPTH, &context) < 0)
 		err(1, "io_setup");
-	for (;; turn_end(m)) {
+	for (;; reading_next(m, &r)) {
 		turn_begin(m);
 		aio_submit(m, context, &r);
 		aio_reap(context);
+		turn_end(m);
 	}
 }
 
@@ -211,12 +230,13 @@ static void ring_read(struct mutator *m, struct ring *ring, struct reading *r,
 
 static void mutate_uring(struct mutator *m)
 {
-	struct reading r = reading_begin(m);
+	struct reading r = reading_begin(m, READ_AREA);
 	struct ring ring = ring_begin();
 
-	for (;; turn_end(m)) {
+	for (;; reading_next(m, &r)) {
 		turn_begin(m);
 		ring_read(m, &ring, &r, IORING_OP_READ);
+		turn_end(m);
 	}
 }
 
@@ -231,7 +251,7 @@ static void ring_register(struct ring *ring, struct reading *r)
 
 static void mutate_fixed(struct mutator *m)
 {
-	struct reading r = reading_begin(m);
+	struct reading r = reading_begin(m, m->size);
 	struct ring ring = ring_begin();
 
 	ring_register(&ring, &r);
@@ -244,7 +264,7 @@ static void mutate_fixed(struct mutator *m)
 /* Buffers that come and go, and rings: some are there for one round only. */
 static void mutate_refixed(struct mutator *m)
 {
-	struct reading r = reading_begin(m);
+	struct reading r = reading_begin(m, m->size);
 
 	for (;; turn_end(m)) {
 		struct ring ring;
