@@ -58,9 +58,11 @@ static off_t draw_place(struct mutator *m, const struct reading *r)
 	return (off_t)(draw_below(m, r->places) * m->page_size);
 }
 
+/* Large reads take long: many buffers, or the next one covers what was late. */
 static void mutate_direct(struct mutator *m)
 {
-	struct reading r = reading_begin(m, READ_AREA);
+	size_t few = 6 * m->size;
+	struct reading r = reading_begin(m, few > READ_AREA ? few : READ_AREA);
 
 	for (;; reading_next(m, &r)) {
 		turn_begin(m);
