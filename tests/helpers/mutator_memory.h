@@ -111,11 +111,12 @@ static void mutate_move(struct mutator *m)
 	char *room = must_map_anon(NULL, 32 * step);
 	char *area = room;
 
-	munmap(area + bytes, 32 * step - bytes);
 	for (;; turn_end(m)) {
 		char *to;
 
 		turn_begin(m);
+		if (m->turns == 1) /* not before: others are to be made */
+			munmap(area + bytes, 32 * step - bytes);
 		for (int i = 0; i < 4; i++)
 			scribble(m, area, bytes / m->page_size);
 		if (draw_below(m, 8))
