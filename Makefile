@@ -9,6 +9,7 @@
 # make check-vm      the real CRIU takes our images, in two virtual machines; and
 #                   rounds on arm64, in a third one
 # make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
+# make soak         10,000 rounds of a target that never holds still
 # make bench torture check-fresh clean
 
 VERSION := 0.1
@@ -202,6 +203,12 @@ torture: need-build
 	tests/torture
 	tests/armkill --kills 1000
 
+# ROUNDS=200: fewer;  MODES='memory aio' those
+soak: need-build
+	@tests/need $$(sed 's/#.*//' tests/NEEDS)
+	@$(MAKE) --no-print-directory -s all helpers
+	tests/oracle --rounds $(or $(ROUNDS),10000) $(MODES)
+
 lint: need-lint
 	@$(MAKE) --no-print-directory -s headers layers
 	@clang-format --dry-run --Werror $(HDRS) $(SRCS) $(TESTC)
@@ -226,7 +233,7 @@ clean:
 	rm -rf build build-* bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean check-fresh check-vm torture bench need-build need-arm64 need-demo need-lint
+	clean check-fresh check-vm torture soak bench need-build need-arm64 need-demo need-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $O/*/*.d)

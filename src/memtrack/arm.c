@@ -29,6 +29,7 @@ static void protect(struct pagescan *scan, const struct vma *vma)
 static void protect_all(pid_t pid, pid_t tid, int uffd)
 {
 	struct pagescan *scan = pagescan_open(pid, tid, PAGESCAN_IOCTL);
+	struct uffd_target target = {uffd, scan, false};
 	struct buf maps = {0};
 	const char *at;
 	struct vma vma;
@@ -37,8 +38,7 @@ static void protect_all(pid_t pid, pid_t tid, int uffd)
 		at = maps.data;
 		pagescan_split(scan, PAGESCAN_WRITTEN);
 		while (maps_next(&at, &vma) > 0)
-			if (uffd_wants(&vma) &&
-			    uffd_register(uffd, vma.start, vma.end) == 0)
+			if (uffd_register(&target, &vma) == 0)
 				protect(scan, &vma);
 	}
 	buf_release(&maps);

@@ -35,6 +35,7 @@ struct pm_scan {
 
 #define PM_SCAN    _IOWR('f', 16, struct pm_scan)
 #define PM_PROTECT (1 << 0) /* a flag: what is found, if it is registered */
+#define PM_TRACKED (1 << 1) /* a flag: EPERM where it is not */
 #define PM_WRITTEN (1 << 1)
 #define PM_FILE    (1 << 2)
 #define PM_PRESENT (1 << 3)
@@ -50,8 +51,6 @@ struct pm_scan {
 #define ENTRY_GUARD   (UINT64_C(1) << 58) /* Linux 6.15 */
 #define ENTRY_DIRTY   (UINT64_C(1) << 55) /* soft-dirty */
 #define ENTRY_PFN     ((UINT64_C(1) << 55) - 1)
-
-#define ENTRY_SWAP_TYPE 31 /* of a swapped page: its low bits */
 
 /* What tells a page that was written, by enum pagescan_split. */
 static const uint64_t written[] = {0, PM_DIRTY, PM_WRITTEN};
@@ -175,6 +174,23 @@ void pagescan_split(struct pagescan *scan, enum pagescan_split split)
 	scan->split = split;
 }
 
+bool pagescan_is_tracked(const struct pagescan *scan, vaddr_t vaddr)
+{
+	struct pm_region region;
+	struct pm_scan arg = {
+		.size = sizeof(arg),
+		.flags = PM_TRACKED,
+		.start = vaddr,
+		.end = vaddr + scan->page_size,
+		.vec = (uintptr_t)&region,
+		.vec_len = 1,
+		.category_mask = PM_PRESENT,
+		.return_mask = PM_PRESENT,
+	};
+
+	return ioctl(scan->fd, PM_SCAN, &arg) >= 0;
+}
+
 void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,
 		    vaddr_t end)
 {
@@ -243,42 +259,6 @@ static int fill_regions(struct pagescan *scan)
 	return 0;
 }
 
-/* What a page of private file memory leaves that was dropped while it was
- * protected: a marker, not a page (SWP_PTE_MARKER, include/linux/swapops.h). */
-static bool entry_is_marker(uint64_t entry)
-{
-	if (entry & ENTRY_PRESENT) /* read meanwhile: the file's */
-		return entry & ENTRY_FILE;
-	return entry & ENTRY_SWAPPED &&
-	       (entry & ENTRY_SWAP_TYPE) == ENTRY_SWAP_TYPE;
-}
-
-/*
- * Which pages at the front of a region of swapped ones are of one sort: pages,
- * or markers.  How many; -1 with errno.
- */
-static ssize_t sort_swapped(const struct pagescan *scan,
-			    const struct pm_region *region, bool *markers)
-{
-	uint64_t entries[512];
-	uint64_t pages = (region->end - region->start) / scan->page_size;
-	size_t size = pages < 512 ? pages : 512;
-	ssize_t n = pread(
-		scan->fd, entries, size * sizeof(*entries),
-		(off_t)(region->start / scan->page_size * sizeof(*entries)));
-	ssize_t same = 1;
-
-	if (n < (ssize_t)sizeof(*entries)) {
-		errno = n < 0 ? errno : ESRCH;
-		return -1;
-	}
-	*markers = entry_is_marker(entries[0]);
-	while (same < n / (ssize_t)sizeof(*entries) &&
-	       entry_is_marker(entries[same]) == *markers)
-		same++;
-	return same;
-}
-
 /* The first region that is not taken up; 0: none left; -1. */
 static int need_region(struct pagescan *scan)
 {
@@ -307,36 +287,16 @@ static bool region_is_clean(const struct pagescan *scan,
 	       !(region->categories & written[scan->split]);
 }
 
-/* Clean, and not in memory: pages, or markers. */
-static bool may_have_markers(const struct pagescan *scan,
-			     const struct pm_region *region)
-{
-	return scan->split == PAGESCAN_WRITTEN &&
-	       region_is_clean(scan, region) &&
-	       !(region->categories & PM_PRESENT);
-}
-
 static int next_region(struct pagescan *scan, struct run *run)
 {
-	int result;
+	int result = need_region(scan);
 
-	while ((result = need_region(scan)) > 0) {
+	if (result > 0) {
 		const struct pm_region *region = &scan->regions[scan->taken];
-		vaddr_t end = region->end;
-		bool markers = false;
 
-		if (may_have_markers(scan, region)) {
-			ssize_t same = sort_swapped(scan, region, &markers);
-
-			if (same < 0)
-				return -1;
-			end = region->start + (vaddr_t)same * scan->page_size;
-		}
-		*run = run_of(scan, region->start, end,
+		*run = run_of(scan, region->start, region->end,
 			      region_is_clean(scan, region));
 		take_up_to(scan, run_end(run, scan->page_size));
-		if (!markers)
-			return 1;
 	}
 	return result;
 }

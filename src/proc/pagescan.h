@@ -47,6 +47,12 @@ enum pagescan_split {
 };
 void pagescan_split(struct pagescan *scan, enum pagescan_split split);
 
+/*
+ * Is a userfaultfd told of writes there?  Also where nothing is mapped; of
+ * PAGESCAN_IOCTL.
+ */
+bool pagescan_is_tracked(const struct pagescan *scan, vaddr_t vaddr);
+
 /* Starts on the pages from start to end, of a mapping of this kind. */
 void pagescan_begin(struct pagescan *scan, enum vma_kind kind, vaddr_t start,
 		    vaddr_t end);

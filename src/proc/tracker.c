@@ -172,8 +172,13 @@ int tracker_status(int tracker, struct tracker_status *status)
 int tracker_stop(int tracker)
 {
 	struct tracker_packet question = {.verb = TRACKER_STOP};
+	static struct tracker_message message;
 
-	return ask_whether(tracker, &question) < 0 ? -1 : 0;
+	if (ask_whether(tracker, &question) < 0)
+		return -1;
+	while (tracker_receive(tracker, &message) > 0)
+		;
+	return 0;
 }
 
 vaddr_t canary_page(const char *maps)

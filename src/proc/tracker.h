@@ -120,6 +120,7 @@ int tracker_confirm(int tracker, const struct tracker_base *round);
 int tracker_skipped(int tracker, uint64_t generation,
 		    const struct tracker_task *task);
 int tracker_status(int tracker, struct tracker_status *status);
+/* And waits until it has, so that another can begin. */
 int tracker_stop(int tracker);
 
 /* Where the canary is, in the text of /proc/PID/maps; 0: there is none. */

@@ -142,26 +142,44 @@ int uffd_take(pid_t pid)
 
 bool uffd_wants(const struct vma *vma)
 {
-	enum vma_kind kind = vma_kind(vma);
-
-	return kind == VMA_ANON || (kind == VMA_FILE && vma->prot & VMA_WRITE);
+	return vma_kind(vma) == VMA_ANON;
 }
 
-int uffd_register(int uffd, vaddr_t start, vaddr_t end)
+static int unprotect(int uffd, vaddr_t start, vaddr_t end)
+{
+	struct uffdio_writeprotect range = {.range = {start, end - start}};
+
+	return ioctl(uffd, UFFDIO_WRITEPROTECT, &range) < 0 ? -1 : 0;
+}
+
+/*
+ * A mapping that mremap(2) has joined with a moved one is registered no more,
+ * yet its pages look protected, and go on to when they are written, and also
+ * where they move next (Linux 6.18, tried).  So they are unprotected, but for
+ * those that are still registered; and they are not registered again, in case
+ * they are joined right now.
+ */
+int uffd_register(const struct uffd_target *target, const struct vma *vma)
 {
 	struct uffdio_register range = {
-		.range = {start, end - start},
+		.range = {vma->start, vma->end - vma->start},
 		.mode = UFFDIO_REGISTER_MODE_WP,
 	};
+	bool tracked;
 
-	return ioctl(uffd, UFFDIO_REGISTER, &range) < 0 ? -1 : 0;
+	if (!uffd_wants(vma)) {
+		errno = EINVAL;
+		return -1;
+	}
+	tracked = pagescan_is_tracked(target->scan, vma->start);
+	if (tracked && target->alone)
+		return 0;
+	if (ioctl(target->uffd, UFFDIO_REGISTER, &range) < 0)
+		return -1;
+	return tracked ? 0 : unprotect(target->uffd, vma->start, vma->end);
 }
 
 int uffd_touch(int uffd, vaddr_t vaddr)
 {
-	struct uffdio_writeprotect page = {
-		.range = {vaddr, (uint64_t)sysconf(_SC_PAGESIZE)},
-	};
-
-	return ioctl(uffd, UFFDIO_WRITEPROTECT, &page) < 0 ? -1 : 0;
+	return unprotect(uffd, vaddr, vaddr + (uint64_t)sysconf(_SC_PAGESIZE));
 }

@@ -14,7 +14,7 @@
 #ifndef PROC_UFFD_H
 #define PROC_UFFD_H
 
-#include "vm/vma.h"
+#include "proc/pagescan.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -31,19 +31,26 @@ bool uffd_works(void);
 int uffd_take(pid_t pid);
 
 /*
- * Is that memory to be tracked?  Not the pages of a file that cannot be
- * written: few of them are private, and a first read of the others would take
- * longer.
+ * Is that memory to be tracked?  Private pages of a file are not.  A protected
+ * one that is dropped leaves a marker, and a store to that makes a page of
+ * what is in the file, which looks clean until the store is tried again: the
+ * thread may be stopped between the two.
  */
 bool uffd_wants(const struct vma *vma);
 
+struct uffd_target {
+	int uffd;
+	struct pagescan *scan; /* of that process */
+	bool alone; /* it has no userfaultfd of its own: all tracking is ours */
+};
+
 /*
- * From now on writes between start and end, which are mapped, are tracked;
- * nothing changes where they are already.  EBUSY: by somebody else's
+ * From now on writes to that mapping are tracked; if they were not already,
+ * all its pages count as written.  EBUSY: they are by somebody else's
  * userfaultfd; EINVAL, EPERM: not that memory; ENOMEM: the process has called
  * exec or ended.
  */
-int uffd_register(int uffd, vaddr_t start, vaddr_t end);
+int uffd_register(const struct uffd_target *target, const struct vma *vma);
 
 /* Makes a page count as written. */
 int uffd_touch(int uffd, vaddr_t vaddr);

@@ -9,7 +9,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define RING_TRIES 50
 
 static int add(struct runlist *out, uint64_t address, uint64_t size)
 {
@@ -48,16 +51,20 @@ static int add_line(struct runlist *out, const char *line)
 	return *end == '/' ? add(out, address, strtoull(end + 1, NULL, 10)) : 0;
 }
 
-/* Behind "UserBufs:", with their number, a line for each. */
+/*
+ * Behind "UserBufs:", with their number, a line for each.  EAGAIN: the ring is
+ * in use right now, and the kernel says nothing of them, or not where they are
+ * (it tries to take a lock).
+ */
 static int add_buffers(struct runlist *out, const char *text)
 {
 	const char *line = strstr(text, "\nUserBufs:");
-	uint64_t nr = line ? strtoull(line + 10, NULL, 10) : 0;
+	uint64_t nr = line ? strtoull(line + 10, NULL, 10) : 1;
 
 	for (; nr; nr--) {
-		line = strchr(line + 1, '\n');
+		line = line ? strchr(line + 1, '\n') : NULL;
 		if (!line || line[1] != ' ') {
-			errno = ENOTSUP;
+			errno = EAGAIN;
 			return -1;
 		}
 		if (add_line(out, line + 1) < 0)
@@ -75,18 +82,35 @@ static bool is_ring(int dir, const char *name)
 	       !memcmp(link, ring, sizeof(ring) - 1);
 }
 
-static int add_ring(pid_t pid, pid_t tid, const char *name, struct runlist *out)
+static int add_ring_once(pid_t pid, pid_t tid, const char *path,
+			 struct runlist *out)
 {
 	struct buf text = {0};
-	char path[64];
-	int result;
+	int result = procfs_read(pid, tid, path, &text);
 
-	snprintf(path, sizeof(path), "fdinfo/%.20s", name);
-	result = procfs_read(pid, tid, path, &text);
 	if (result == 0)
 		result = add_buffers(out, text.data);
+	else if (errno == ENOENT)
+		result = 0; /* it has been closed */
 	buf_release(&text);
 	return result;
+}
+
+static int add_ring(pid_t pid, pid_t tid, const char *name, struct runlist *out)
+{
+	struct timespec nap = {.tv_nsec = 100000};
+	char path[64];
+
+	snprintf(path, sizeof(path), "fdinfo/%.20s", name);
+	for (int tries = 0; tries < RING_TRIES; tries++) {
+		if (add_ring_once(pid, tid, path, out) == 0)
+			return 0;
+		if (errno != EAGAIN)
+			return -1;
+		nanosleep(&nap, NULL);
+	}
+	errno = ENOTSUP;
+	return -1;
 }
 
 int uring_buffers(pid_t pid, pid_t tid, struct runlist *out)

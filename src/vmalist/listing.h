@@ -26,9 +26,11 @@ struct listing_task {
 	bool builds;                      /* on its pages in the base */
 	bool cleared;                     /* the next round may build on us */
 	bool async_io;
-	int uffd;             /* -1: none */
-	struct runlist again; /* to be sent, written or not */
-	vaddr_t canary;       /* 0: none */
+	int uffd;              /* -1: none */
+	bool alone;            /* it has no other userfaultfd */
+	struct runlist pinned; /* written by the kernel, which no scan shows */
+	struct runlist again;  /* to be sent, written or not */
+	vaddr_t canary;        /* 0: none */
 };
 
 struct listing {

@@ -66,9 +66,10 @@ static struct stretch stretch_of(const struct listing_task *task,
 				 const struct vma *vma,
 				 enum pagescan_split split)
 {
+	struct uffd_target target = {task->uffd, task->scan, task->alone};
+
 	if (split == PAGESCAN_WRITTEN &&
-	    (task->uffd < 0 || !uffd_wants(vma) ||
-	     uffd_register(task->uffd, vma->start, vma->end) < 0))
+	    (task->uffd < 0 || uffd_register(&target, vma) < 0))
 		split = PAGESCAN_WHOLE;
 	return (struct stretch){vma_kind(vma), split, vma->start, vma->end};
 }

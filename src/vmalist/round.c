@@ -234,6 +234,9 @@ static void find_written(struct round *round, struct listing *listing)
 		struct listing_task *task = &listing->tasks[i];
 
 		task->uffd = task->known ? task->known->uffd : -1;
+		task->alone =
+			task_has_descriptor(task->pid, task->living_tid,
+					    "anon_inode:[userfaultfd]") == 0;
 	}
 	pages_scan(listing, PAGESCAN_WRITTEN);
 	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
@@ -261,16 +264,25 @@ void round_describe(const struct round *round, Pagestream__Release *release)
 	release->base_uptime_us = round->granted.base_uptime_us;
 }
 
-/* What the scan has found written. */
+/*
+ * What the scan has found written, and what is written behind its back: the
+ * buffer may be one no more when the next round is made.
+ */
 static void fill_report(const struct listing *listing,
 			const struct listing_task *task,
 			struct tracker_task *out)
 {
-	for (size_t i = 0; i < task->found.nr; i++)
-		if (task->found.all[i].flags & RUN_PRESENT &&
-		    runlist_append(&out->report, &task->found.all[i],
-				   listing->page_size) < 0)
-			die(EXIT_SYSTEM, "no memory");
+	struct runlist found = {0};
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < task->found.nr; i++)
+		if (task->found.all[i].flags & RUN_PRESENT)
+			result = runlist_append(&found, &task->found.all[i],
+						listing->page_size);
+	if (result < 0 || runlist_unite(&out->report, &found, &task->pinned,
+					RUN_PRESENT, listing->page_size) < 0)
+		die(EXIT_SYSTEM, "no memory");
+	runlist_release(&found);
 }
 
 static void report(const struct round *round, const struct listing *listing,
@@ -299,9 +311,8 @@ static void tell_foreign(const struct listing *listing)
 		const struct listing_task *task = &listing->tasks[i];
 
 		if (task->known && task->known->canary && !task->whole)
-			warn("pid %d: somebody else has cleared its "
-			     "soft-dirty bits, or what stands for them: this "
-			     "round has all of it",
+			warn("pid %d: somebody else has cleared the marks of "
+			     "what it has written: this round has all of it",
 			     task->pid);
 	}
 }
@@ -321,18 +332,23 @@ static bool canary_sings(const struct tracker_task *known,
 	       task->found.all[at].flags & RUN_PRESENT;
 }
 
+/* Which pages are written behind our back; nobody builds on a guess. */
+static void find_pinned(struct listing_task *task)
+{
+	if (!task->async_io ||
+	    uring_buffers(task->pid, task->living_tid, &task->pinned) == 0)
+		return;
+	runlist_release(&task->pinned);
+	task->builds = false;
+	task->cleared = false;
+}
+
 /* What has to go out whether it was written or not. */
 static void fill_again(struct listing_task *task, uint32_t page_size)
 {
-	struct runlist pinned = {0};
-
-	if (task->async_io &&
-	    uring_buffers(task->pid, task->living_tid, &pinned) < 0)
-		task->builds = false; /* we cannot tell which */
-	if (runlist_unite(&task->again, &task->known->report, &pinned,
+	if (runlist_unite(&task->again, &task->known->report, &task->pinned,
 			  RUN_PRESENT, page_size) < 0)
 		die(EXIT_SYSTEM, "no memory");
-	runlist_release(&pinned);
 }
 
 static void judge(struct round *round, struct listing *listing)
@@ -345,6 +361,7 @@ static void judge(struct round *round, struct listing *listing)
 		task->whole =
 			canary_sings(task->known, task, listing->page_size);
 		task->builds = task->whole && task->known->whole;
+		find_pinned(task);
 		fill_again(task, listing->page_size);
 	}
 	for (uint32_t i = 0; i < listing->nr_tasks; i++)

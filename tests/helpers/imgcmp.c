@@ -95,11 +95,15 @@ static bool is_zero(const char *page, uint32_t size)
 	return !*page && !memcmp(page, page + 1, size - 1);
 }
 
-/* Bits of an entry: admin-guide/mm/pagemap.rst. */
-static bool should_be_there(const struct compare *self, enum vma_kind kind,
-			    uint64_t entry)
+/*
+ * Bits of an entry: admin-guide/mm/pagemap.rst.  Of a private page of a file
+ * that was write-protected and dropped a marker is left, "swapped" to where
+ * nothing is; what is there is the file's.
+ */
+static bool should_be_there(enum vma_kind kind, uint64_t entry)
 {
-	(void)self;
+	if (kind == VMA_FILE && entry >> 62 == 1 && (entry & 31) == 31)
+		return false;
 	if (!(entry >> 63 & 1) && !(entry >> 62 & 1))
 		return kind == VMA_VDSO;
 	if (entry >> 58 & 1) /* guard */
@@ -110,7 +114,7 @@ static bool should_be_there(const struct compare *self, enum vma_kind kind,
 static void look_for(struct compare *self, enum vma_kind kind, vaddr_t vaddr,
 		     uint64_t entry)
 {
-	if (!should_be_there(self, kind, entry) ||
+	if (!should_be_there(kind, entry) ||
 	    pagemap_list_find(self->list, vaddr, self->page_size) ||
 	    !read_memory(self, vaddr) ||
 	    is_zero(self->memory_page, self->page_size))

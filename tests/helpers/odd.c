@@ -9,6 +9,8 @@
  *              often it was let through; a second thread too
  *   direct     reads FILE.data, 64 MiB, past the cache: [0] how often, [1]
  *              wrong bytes
+ *   faults     serves its own page faults by userfaultfd, of memory that it
+ *              drops again and again: [0] how often, [1] wrong bytes
  *   full       has no descriptor left; counts [0]
  */
 #include <err.h>
@@ -16,6 +18,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -130,6 +134,59 @@ static void be_direct(const char *path)
 	}
 }
 
+/* Where the faults are, and by what they are served. */
+static struct {
+	char *area;
+	int uffd;
+} faulted;
+
+enum { FAULT_BYTES = 16 * 4096 };
+
+static void *serve(void *unused)
+{
+	static char page[4096];
+	struct uffd_msg message;
+
+	while (read(faulted.uffd, &message, sizeof(message)) > 0) {
+		struct uffdio_copy copy = {
+			.dst = message.arg.pagefault.address & ~4095ull,
+			.src = (uintptr_t)page,
+			.len = sizeof(page),
+		};
+
+		memset(page, (int)(counts[0] & 127) + 1, sizeof(page));
+		ioctl(faulted.uffd, UFFDIO_COPY, &copy);
+	}
+	return unused;
+}
+
+static void be_faults(void)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register range = {
+		.range.len = FAULT_BYTES,
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	pthread_t thread;
+
+	faulted.area = mmap(NULL, FAULT_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	faulted.uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	range.range.start = (uintptr_t)faulted.area;
+	if (ioctl(faulted.uffd, UFFDIO_API, &api) ||
+	    ioctl(faulted.uffd, UFFDIO_REGISTER, &range))
+		err(1, "userfaultfd");
+	pthread_create(&thread, NULL, serve, NULL);
+	say_ready(0);
+	for (;; counts[0]++) {
+		madvise(faulted.area, FAULT_BYTES, MADV_DONTNEED);
+		for (size_t at = 0; at < FAULT_BYTES; at += 4096)
+			if (faulted.area[at] != (char)((counts[0] & 127) + 1))
+				counts[1]++;
+		usleep(1000);
+	}
+}
+
 static void be_full(void)
 {
 	struct rlimit limit = {64, 64};
@@ -162,6 +219,8 @@ int main(int argc, char **argv)
 		be_confined();
 	else if (!strcmp(argv[1], "direct"))
 		be_direct(path);
+	else if (!strcmp(argv[1], "faults"))
+		be_faults();
 	else if (!strcmp(argv[1], "full"))
 		be_full();
 	errx(USAGE, "no such kind");

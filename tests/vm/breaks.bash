@@ -117,7 +117,7 @@ chain_cleared() {
 		hand_over 3 3000
 		return
 	fi
-	grep -q "somebody else has cleared its soft-dirty bits" errors
+	grep -q "somebody else has cleared the marks of what it has written" errors
 	[ "$(own_pages 2)" -gt 4000 ]
 	no_parents 2
 	change
