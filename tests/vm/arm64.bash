@@ -150,13 +150,5 @@ twin_sections() {
 }
 
 # Twins: the same with a fault planted, which must be found.
-finds() {
-	! PLANT=$2 "$0" --alone "$3" >log 2>&1 || fail 'the fault was not found'
-	why log | grep -q "$1" || fail "another fault was found: $(why log)"
-}
-plant_byte() {
-	local pages=$(($(stat -c %s 1/pages-1.img) / 4096))
-	printf X | dd of=1/pages-1.img bs=4096 seek=$((pages / 2)) conv=notrunc status=none
-}
 twin_copy() { finds 'is not what the process holds' plant_byte chain_copy; }
 twin_rounds() { finds 'is not what the process holds' plant_byte chain_rounds; }

@@ -123,3 +123,15 @@ check() {
 	tell q >/dev/null
 	wait "$RESTORER"
 }
+
+# finds WHAT PLANT [CHAIN]: the chain fails for that reason with that fault.
+finds() {
+	! PLANT=$2 "$0" --alone "${3:-chain_parent}" >log 2>&1 || fail 'the fault was not found'
+	why log | grep -q "$1" || fail "another fault was found: $(why log)"
+}
+
+# In the middle, in a page of the victim's that does not change.
+plant_byte() {
+	local pages=$(($(stat -c %s 1/pages-1.img) / 4096))
+	printf X | dd of=1/pages-1.img bs=4096 seek=$((pages / 2)) conv=notrunc status=none
+}

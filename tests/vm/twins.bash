@@ -2,17 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Twins: the same with a fault planted, which must be found.
 
-# finds WHAT PLANT [CHAIN]: the chain fails for that reason with that fault.
-finds() {
-	! PLANT=$2 "$0" --alone "${3:-chain_parent}" >log 2>&1 || fail 'the fault was not found'
-	why log | grep -q "$1" || fail "another fault was found: $(why log)"
-}
-
-# In the middle, in a page of the victim's that does not change.
-plant_byte() {
-	local pages=$(($(stat -c %s 1/pages-1.img) / 4096))
-	printf X | dd of=1/pages-1.img bs=4096 seek=$((pages / 2)) conv=notrunc status=none
-}
 twin_byte() { finds 'says: error 1 first' plant_byte; }
 
 # A page is written, but not tracked; unlike what the victim knows of it.
