@@ -97,7 +97,7 @@ static vaddr_t find_in_maps(int mem, const char *maps, bool vdso)
 }
 
 /* In the vDSO, which every program has, or in any other code. */
-static vaddr_t find_instruction(pid_t pid, pid_t tid)
+static vaddr_t find_once(pid_t pid, pid_t tid)
 {
 	own_fd int mem = procfs_open(pid, tid, "mem");
 	struct buf maps = {0};
@@ -111,6 +111,14 @@ static vaddr_t find_instruction(pid_t pid, pid_t tid)
 	errno = maps.size ? ENOTSUP : ESRCH; /* it has no memory any more */
 	buf_release(&maps);
 	return found;
+}
+
+/* A text of maps that are changed meanwhile may lack some. */
+static vaddr_t find_instruction(pid_t pid, pid_t tid)
+{
+	vaddr_t found = find_once(pid, tid);
+
+	return found || errno != ENOTSUP ? found : find_once(pid, tid);
 }
 
 /* --- stopping the thread --- */
@@ -316,9 +324,9 @@ static int save(struct remote *remote)
 	save_rseq(remote);
 	if (suspend_filter(remote, true) < 0)
 		return -1;
-	if (ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(all), &all) < 0)
-		return -1;
-	return arch_reveal(remote->tid, &remote->own, cross, remote);
+	return ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(all), &all) < 0
+		       ? -1
+		       : 0;
 }
 
 int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
@@ -337,12 +345,15 @@ int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	if (stop(remote, clock_ns() + limit_ns) < 0)
 		return -1;
-	if (save(remote) == 0) {
-		hurry(remote);
-		return 0;
+	if (save(remote) < 0) {
+		suspend_filter(remote, false);
+		ptrace(PTRACE_DETACH, tid, NULL, NULL);
+		return -1;
 	}
-	suspend_filter(remote, false);
-	ptrace(PTRACE_DETACH, tid, NULL, NULL);
+	hurry(remote);
+	if (arch_reveal(tid, &remote->own, cross, remote) == 0)
+		return 0;
+	remote_end(remote);
 	return -1;
 }
 
