@@ -83,18 +83,19 @@ finish_counting() {
 @test "remote: signals with handlers arrive once each" {
 	local n
 	mkfifo fifo
-	bash -c 'n=0; trap "n=\$((n + 1))" USR1; echo ready $$; while [ ! -e end ]; do read -rt 0.01 _ <>fifo; done; echo $n >counted' >said 3>&- &
+	bash -c 'n=0; trap "n=\$((n + 1)); echo \$n >counted" USR1; echo ready $$; while [ ! -e end ]; do read -rt 0.01 _ <>fifo; done; echo $n >counted' >said 3>&- &
 	VICTIM=$!
 	VICTIMS+=("$VICTIM")
 	wait_for 10 grep -q '^ready ' said
-	errand "$VICTIM" 2000 >said.errand 3>&- &
+	errand "$VICTIM" 20000 >said.errand 3>&- &
 	local errands=$!
 	for n in {1..40}; do
 		kill -USR1 "$VICTIM"
-		sleep 0.02 # or two become one
+		wait_for 10 grep -qx "$n" counted # or two become one
 	done
 	kill -TERM "$errands"
 	wait "$errands" || :
+	sleep 0.1
 	touch end
 	wait "$VICTIM" || :
 	[ "$(cat counted)" = 40 ]
