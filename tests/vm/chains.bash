@@ -101,6 +101,28 @@ chain_truth() {
 	check
 }
 
+# Both ways of tracking end with what the stopped process holds. (userfaultfd
+# can do that from Linux 6.7 on.)
+chain_trackers() {
+	local method
+	victim anon=8M sparse=1M heap filepriv mutate=1
+	for method in uffd soft-dirty; do
+		memtrack --daemon --track="$method" "$VICTIM"
+		mkdir "$method"
+		(cd "$method" && copy 1 && change_sparse && copy 2 && copy 3)
+		kill -STOP "$VICTIM"
+		(cd "$method" && copy 4 --consistent && equals 4)
+		kill -CONT "$VICTIM"
+		memtrack --stop "$VICTIM"
+	done
+}
+grep -q '^6\.1\.' /proc/sys/kernel/osrelease && unset -f chain_trackers
+
+change_sparse() {
+	order 'd sparse 16'
+	order 'd heap 3'
+}
+
 # Sixteen threads, two of which write all the time.
 chain_threads() {
 	victim anon=4M mutate=2 blocked=13
