@@ -110,9 +110,7 @@ static bool lives(const struct tracker_key *key)
 	struct tracker_key now;
 	pid_t tid;
 
-	return key_of(key->pid, &tid, &now) == 0 &&
-	       now.start_time == key->start_time &&
-	       now.start_stack == key->start_stack;
+	return key_of(key->pid, &tid, &now) == 0 && tracker_key_is(&now, key);
 }
 
 /* Ended, or another program now. */

@@ -3,7 +3,7 @@
 
 #include "base/die.h"
 #include "base/own.h"
-#include "proc/lease.h"
+#include "proc/local.h"
 #include "proc/task.h"
 #include "proc/tracker_wire.h"
 
@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -59,16 +58,12 @@ static _Noreturn void die_of_name(pid_t pid, const char *name)
 
 static void listen_for(struct server *server, pid_t pid, uint64_t start_time)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			0);
 	char name[TRACKER_NAME_SIZE];
-	struct sockaddr_un address;
-	socklen_t size;
+	int fd;
 
 	tracker_name(name, pid, start_time);
-	size = lease_address(name, &address);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 ||
-	    listen(fd, SERVER_PEERS) < 0)
+	fd = local_listen(name, SERVER_PEERS);
+	if (fd < 0)
 		die_of_name(pid, name);
 	keep(&server->listeners, fd);
 }
@@ -86,15 +81,6 @@ void server_name(struct server *server, pid_t pid)
 	listen_for(server, pid, stat.start_time);
 }
 
-static bool may_connect(int peer)
-{
-	struct ucred who;
-	socklen_t size = sizeof(who);
-
-	return getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
-	       (who.uid == 0 || who.uid == geteuid());
-}
-
 /* Reports go out in one piece: a peer that does not read is given up. */
 static void limit_sending(int fd)
 {
@@ -107,7 +93,7 @@ static void take_peer(struct server *server, int listener)
 {
 	own_fd int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
-	if (fd < 0 || !may_connect(fd) || server->nr_peers == SERVER_PEERS)
+	if (fd < 0 || !local_is_ours(fd) || server->nr_peers == SERVER_PEERS)
 		return;
 	limit_sending(fd);
 	server->peers[server->nr_peers++] = (struct peer){.fd = steal_fd(&fd)};

@@ -2,51 +2,38 @@
 #include "memtrack/taker.h"
 
 #include "base/own.h"
+#include "proc/local.h"
 #include "proc/uffd.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Room for one descriptor. */
-union passenger {
-	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
 static void hand_over(int socket, int uffd, int error)
 {
-	union passenger control = {
-		.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	union local_fd room;
 	struct iovec data = {&error, sizeof(error)};
 	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
 
-	if (uffd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &uffd, sizeof(uffd));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
+	local_attach(&message, &room, uffd);
 	sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
 static int receive(int socket)
 {
-	union passenger control;
+	union local_fd room;
 	int error = ECHILD;
 	int uffd = -1;
 	struct iovec data = {&error, sizeof(error)};
 	struct msghdr message = {
 		.msg_iov = &data,
 		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
+		.msg_control = &room,
+		.msg_controllen = sizeof(room),
 	};
 
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) > 0 &&
-	    message.msg_controllen >= CMSG_LEN(sizeof(int)))
-		memcpy(&uffd, CMSG_DATA(&control.header), sizeof(uffd));
+	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) > 0)
+		uffd = local_attached(&message, &room);
 	errno = error;
 	return uffd;
 }

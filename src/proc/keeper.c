@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "proc/host.h"
+#include "proc/local.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,21 +58,14 @@ static int open_signals(struct keeper *keeper)
 
 static int open_listener(struct keeper *keeper)
 {
-	struct sockaddr_un address;
 	uint64_t random;
-	socklen_t size;
 
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return -1;
 	snprintf(keeper->name, sizeof(keeper->name),
 		 "pagepipe-keeper-%d-%016" PRIx64, getpid(), random);
-	size = lease_address(keeper->name, &address);
-	keeper->listener = socket(
-		AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (keeper->listener < 0 ||
-	    bind(keeper->listener, (struct sockaddr *)&address, size) < 0)
-		return -1;
-	return listen(keeper->listener, KEEPER_PEERS);
+	keeper->listener = local_listen(keeper->name, KEEPER_PEERS);
+	return keeper->listener < 0 ? -1 : 0;
 }
 
 static int make_deadman(struct keeper *keeper)
@@ -174,21 +168,12 @@ static void take_signals(struct keeper *keeper)
 }
 
 /* Pages of a process are at stake: its keeper answers its own user and root. */
-static bool may_connect(int peer)
-{
-	struct ucred who;
-	socklen_t size = sizeof(who);
-
-	return getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
-	       (who.uid == 0 || who.uid == geteuid());
-}
-
 static void take_peer(struct keeper *keeper)
 {
 	own_fd int peer = accept4(keeper->listener, NULL, NULL,
 				  SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (peer < 0 || !may_connect(peer))
+	if (peer < 0 || !local_is_ours(peer))
 		return;
 	for (int i = 0; i < KEEPER_PEERS; i++) {
 		if (keeper->peers[i] >= 0)

@@ -2,23 +2,11 @@
 #include "proc/lease.h"
 
 #include "base/own.h"
+#include "proc/local.h"
 
 #include <errno.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-socklen_t lease_address(const char *name, struct sockaddr_un *address)
-{
-	size_t size = strlen(name);
-
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (size > sizeof(address->sun_path) - 1)
-		size = sizeof(address->sun_path) - 1;
-	memcpy(address->sun_path + 1, name, size);
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
-}
 
 static int ask(int lease, struct lease_packet request,
 	       struct lease_packet *answer)
@@ -38,20 +26,9 @@ static int ask(int lease, struct lease_packet request,
 	return -1;
 }
 
-static int connect_to(const char *name)
-{
-	own_fd int lease = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address;
-	socklen_t size = lease_address(name, &address);
-
-	if (lease < 0 || connect(lease, (struct sockaddr *)&address, size) < 0)
-		return -1;
-	return steal_fd(&lease);
-}
-
 int lease_watch(const char *name)
 {
-	return connect_to(name);
+	return local_connect(name);
 }
 
 /* A keeper hangs up on strangers without a word, or it has ended. */
@@ -70,7 +47,7 @@ static int hung_up(int lease)
 int lease_take(const char *name, enum lease_stop stop)
 {
 	struct lease_packet request = {.verb = LEASE_TAKE, .value = stop};
-	own_fd int lease = connect_to(name);
+	own_fd int lease = local_connect(name);
 	struct lease_packet answer;
 
 	if (lease < 0)

@@ -16,9 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <sys/types.h>
-#include <sys/un.h>
 
 enum lease_verb {
 	LEASE_TAKE = 1,
@@ -42,9 +40,6 @@ struct lease_packet {
 	uint32_t zero;
 	uint64_t value; /* TAKE: enum lease_stop; to THAW: nanoseconds */
 };
-
-/* The address of a name, which stands behind the first NUL byte. */
-socklen_t lease_address(const char *name, struct sockaddr_un *address);
 
 /*
  * A descriptor, or -1: ECONNREFUSED when the keeper has gone, EACCES when it

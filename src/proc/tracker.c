@@ -2,7 +2,7 @@
 #include "proc/tracker.h"
 
 #include "base/own.h"
-#include "proc/lease.h"
+#include "proc/local.h"
 #include "proc/maps.h"
 #include "proc/tracker_wire.h"
 
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 void tracker_name(char *name, pid_t pid, uint64_t start_time)
@@ -20,26 +19,13 @@ void tracker_name(char *name, pid_t pid, uint64_t start_time)
 		 start_time);
 }
 
-/* Anybody can take such a name: believe root and our own user alone. */
-static bool is_trusted(int tracker)
-{
-	struct ucred who;
-	socklen_t size = sizeof(who);
-
-	return getsockopt(tracker, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
-	       (who.uid == 0 || who.uid == geteuid());
-}
-
 int tracker_connect(const char *name)
 {
-	own_fd int tracker = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address;
-	socklen_t size = lease_address(name, &address);
+	own_fd int tracker = local_connect(name);
 
-	if (tracker < 0 ||
-	    connect(tracker, (struct sockaddr *)&address, size) < 0)
+	if (tracker < 0)
 		return -1;
-	if (!is_trusted(tracker)) {
+	if (!local_is_ours(tracker)) {
 		errno = EACCES;
 		return -1;
 	}
@@ -193,17 +179,18 @@ vaddr_t canary_page(const char *maps)
 	return 0;
 }
 
+bool tracker_key_is(const struct tracker_key *a, const struct tracker_key *b)
+{
+	return a->pid == b->pid && a->start_time == b->start_time &&
+	       a->start_stack == b->start_stack;
+}
+
 struct tracker_task *tracker_find(const struct tracker_tasks *tasks,
 				  const struct tracker_key *key)
 {
-	for (size_t i = 0; i < tasks->nr; i++) {
-		const struct tracker_key *other = &tasks->all[i].key;
-
-		if (other->pid == key->pid &&
-		    other->start_time == key->start_time &&
-		    other->start_stack == key->start_stack)
+	for (size_t i = 0; i < tasks->nr; i++)
+		if (tracker_key_is(&tasks->all[i].key, key))
 			return &tasks->all[i];
-	}
 	return NULL;
 }
 

@@ -126,6 +126,8 @@ int tracker_stop(int tracker);
 /* Where the canary is, in the text of /proc/PID/maps; 0: there is none. */
 vaddr_t canary_page(const char *maps);
 
+bool tracker_key_is(const struct tracker_key *a, const struct tracker_key *b);
+
 struct tracker_task *tracker_find(const struct tracker_tasks *tasks,
 				  const struct tracker_key *key);
 /* A new one, all zeros but for its key; NULL with ENOMEM. */

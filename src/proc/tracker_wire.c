@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "proc/tracker_wire.h"
 
+#include "proc/local.h"
+
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -12,17 +13,10 @@ static int garbled(void)
 	return -1;
 }
 
-/* Room for one descriptor. */
-union passenger {
-	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
 static int send_with(int fd, const struct tracker_packet *packet,
 		     const struct run *runs, int passenger)
 {
-	union passenger control = {
-		.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	union local_fd room;
 	struct iovec parts[] = {
 		{(void *)packet, sizeof(*packet)},
 		{(void *)runs, packet->nr_runs * sizeof(*runs)},
@@ -30,12 +24,7 @@ static int send_with(int fd, const struct tracker_packet *packet,
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 	ssize_t n;
 
-	if (passenger >= 0) {
-		memcpy(CMSG_DATA(&control.header), &passenger,
-		       sizeof(passenger));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
+	local_attach(&message, &room, passenger);
 	do {
 		n = sendmsg(fd, &message, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
@@ -76,12 +65,12 @@ int tracker_receive(int fd, struct tracker_message *message)
 		{&message->packet, sizeof(message->packet)},
 		{message->runs, sizeof(message->runs)},
 	};
-	union passenger control;
+	union local_fd room;
 	struct msghdr header = {
 		.msg_iov = parts,
 		.msg_iovlen = 2,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
+		.msg_control = &room,
+		.msg_controllen = sizeof(room),
 	};
 	ssize_t n;
 
@@ -91,9 +80,7 @@ int tracker_receive(int fd, struct tracker_message *message)
 	} while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return (int)n;
-	if (header.msg_controllen >= CMSG_LEN(sizeof(int)))
-		memcpy(&message->fd, CMSG_DATA(&control.header),
-		       sizeof(message->fd));
+	message->fd = local_attached(&header, &room);
 	if (header.msg_flags & MSG_TRUNC ||
 	    (size_t)n < sizeof(message->packet) ||
 	    (size_t)n - sizeof(message->packet) !=
