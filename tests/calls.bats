@@ -42,15 +42,16 @@ stop_it() {
 	esac 2>/dev/null
 }
 
-# The keeper dies while it holds the target.
+# The keeper dies while it holds the target; for as short as can be, as nobody
+# is left then who would set right what remains of a time limit.
 kill_the_keeper() {
 	rm -f pipe out
-	mkfifo pipe
+	mkfifo pipe out
 	releaser take tasks sleep=2000 <pipe >out 3>&- &
 	local other=$!
 	freeze --one "$VICTIM" >pipe 3>&- &
 	local keeper=$!
-	wait_for 5 grep -q '^tasks' out || :
+	timeout 5 grep -m 1 -q '^tasks' <out || :
 	kill -KILL "$keeper"
 	kill "$other" || :
 	wait "$keeper" "$other" || :
