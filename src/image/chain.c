@@ -58,7 +58,7 @@ static bool has_file(int dir, const char *name)
 /* NULL for a directory that can be read. */
 static const char *fault_of_dir(int dir)
 {
-	if (has_file(dir, "pagepipe.index"))
+	if (has_file(dir, INDEX_NAME))
 		return "it holds no page bytes, it is an index";
 	if (!has_file(dir, INVENTORY_NAME))
 		return "it is not whole, or no image directory: it has "

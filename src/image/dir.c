@@ -92,9 +92,8 @@ static bool has_form(const char *name, const char *prefix, const char *suffix)
 static bool is_image_name(const char *name)
 {
 	return has_form(name, "", ".img") || !strcmp(name, "stats-dump") ||
-	       !strcmp(name, "pagepipe.head") ||
-	       !strcmp(name, "pagepipe.index") || !strcmp(name, "parent") ||
-	       !strcmp(name, "irmap-cache");
+	       !strcmp(name, "pagepipe.head") || !strcmp(name, INDEX_NAME) ||
+	       !strcmp(name, "parent") || !strcmp(name, "irmap-cache");
 }
 
 static int is_foreign(int dir, const char *name, void *unused)

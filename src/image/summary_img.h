@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define INVENTORY_NAME "inventory.img"
+#define INDEX_NAME     "pagepipe.index" /* says that no page is here */
 
 /*
  * As CRIU writes it for a pre-dump (criu/cr-dump.c, cr_pre_dump_finish()):

@@ -3,6 +3,7 @@
 
 #include "base/die.h"
 #include "base/num.h"
+#include "stream/head.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -55,7 +56,7 @@ static bool is_task(const char *name, uint32_t *pid)
 /* What CRIU and its callers put beside the images, and we write anew. */
 static bool is_known(const char *name)
 {
-	return !strcmp(name, "parent") || !strcmp(name, "pagepipe.head") ||
+	return !strcmp(name, "parent") || !strcmp(name, HEAD_NAME) ||
 	       !strcmp(name, "stats-dump") || !strcmp(name, "stats-restore") ||
 	       ends_in(name, ".log") || ends_in(name, ".pid");
 }
@@ -78,7 +79,7 @@ static void add_name(struct contents *contents, const char *name, bool all)
 	struct other other = {0};
 	uint32_t pid;
 
-	contents->has_head |= !strcmp(name, "pagepipe.head");
+	contents->has_head |= !strcmp(name, HEAD_NAME);
 	other.type = image_type_of(name, &other.id);
 	if (other.type) {
 		contents->others = grow(contents->others, contents->nr_others,

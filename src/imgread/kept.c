@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "image/img.h"
 #include "image/summary_img.h"
+#include "stream/head.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,8 +13,6 @@
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-#define HEAD_NAME "pagepipe.head"
 
 static ProtobufCBinaryData bytes(const void *data, size_t size)
 {

@@ -158,7 +158,7 @@ struct imgwrite {
 
 static void open_head(struct imgwrite *self)
 {
-	self->head_fd = img_create(dir.fd, "pagepipe.head");
+	self->head_fd = img_create(dir.fd, HEAD_NAME);
 	if (self->head_fd < 0)
 		die_errno(EXIT_SYSTEM, "cannot write in %s",
 			  self->options.path);
@@ -169,7 +169,7 @@ static void open_head(struct imgwrite *self)
 static void keep(struct imgwrite *self, const struct frame *frame)
 {
 	if (frame_write(&self->head, frame, NULL, 0) < 0)
-		die_errno(EXIT_SYSTEM, "cannot write pagepipe.head");
+		die_errno(EXIT_SYSTEM, "cannot write " HEAD_NAME);
 }
 
 static void add_task(struct imgwrite *self)
@@ -284,8 +284,7 @@ static int mark_index(const struct options *options)
 				   "this directory.\n";
 	struct buf out = {(char *)text, sizeof(text) - 1, 0};
 
-	return options->index ? img_write_file(dir.fd, "pagepipe.index", &out)
-			      : 0;
+	return options->index ? img_write_file(dir.fd, INDEX_NAME, &out) : 0;
 }
 
 static void write_summary(struct imgwrite *self)

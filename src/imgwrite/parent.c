@@ -124,7 +124,6 @@ static void load(struct parent *parent, const struct parent_task *task)
 		die_errno(EXIT_INPUT, "%s/pagemap-%" PRIu32 ".img",
 			  parent->path, task->ns_pid);
 	parent->loaded = true;
-	parent->at = 0;
 }
 
 void parent_next_task(struct parent *parent)
@@ -134,24 +133,14 @@ void parent_next_task(struct parent *parent)
 	parent->loaded = false;
 }
 
-static vaddr_t end_of(const struct pagemap_entry *entry, uint32_t page_size)
+/* The parent's entry for that page; NULL: it has no bytes for it. */
+static const struct pagemap_entry *find(const struct parent *parent,
+					vaddr_t vaddr, uint32_t page_size)
 {
-	return entry->vaddr + entry->nr_pages * page_size;
-}
+	const struct pagemap_entry *entry =
+		pagemap_list_find(&parent->list, vaddr, page_size);
 
-/* The parent's entry for that page; NULL: it has none. */
-static const struct pagemap_entry *find(struct parent *parent, vaddr_t vaddr,
-					uint32_t page_size)
-{
-	const struct pagemap_list *list = &parent->list;
-	const struct pagemap_entry *entry;
-
-	while (parent->at < list->nr &&
-	       end_of(&list->entries[parent->at], page_size) <= vaddr)
-		parent->at++;
-	entry = &list->entries[parent->at];
-	if (parent->at == list->nr || entry->vaddr > vaddr ||
-	    !(entry->flags & (PAGEMAP_PRESENT | PAGEMAP_PARENT)))
+	if (entry && !(entry->flags & (PAGEMAP_PRESENT | PAGEMAP_PARENT)))
 		return NULL;
 	return entry;
 }
@@ -177,6 +166,6 @@ void parent_hold(struct parent *parent, const struct parent_task *task,
 			    "process %" PRIu32 ": %s does not hold the page at "
 			    "0x%" PRIx64 ", which this round leaves to it",
 			    task->ns_pid, parent->path, vaddr);
-		vaddr = end_of(entry, task->page_size);
+		vaddr = entry->vaddr + entry->nr_pages * task->page_size;
 	}
 }

@@ -22,7 +22,6 @@ struct parent {
 	/* of the task that is being written */
 	struct pagemap_list list;
 	bool loaded;
-	size_t at; /* in list */
 };
 
 void parent_open(struct parent *parent, const struct image_dir *dir,
@@ -40,7 +39,7 @@ struct parent_task {
 	uint32_t page_size;
 };
 
-/* Holds all pages of a PARENT run against it; runs ascend. */
+/* Holds all pages of a PARENT run against it. */
 void parent_hold(struct parent *parent, const struct parent_task *task,
 		 const struct run *run);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "memread/confirm.h"
 
-#include <string.h>
+#include "stage/base.h"
+
 #include <unistd.h>
 
 static _Noreturn void no_answer(void)
@@ -25,9 +26,7 @@ void confirm_begin(struct confirm *confirm, const Pagestream__Hello *hello,
 {
 	if (!release->generation)
 		return;
-	confirm->round.generation = release->generation;
-	memcpy(confirm->round.id, release->tracker.data,
-	       sizeof(confirm->round.id));
+	confirm->round = base_of_release(release);
 	confirm->tracker = tracker_connect(hello->tracker);
 	if (confirm->tracker < 0)
 		die(EXIT_INPUT,

@@ -6,11 +6,11 @@
 #include "image/pagemap_img.h"
 #include "image/summary_img.h"
 #include "proc/task.h"
+#include "stage/base.h"
 #include "stream/head.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #define VADDR_END (UINT64_C(1) << 56) /* no process has memory behind it */
@@ -81,13 +81,9 @@ static void note_head(struct record *record, int dir)
 {
 	struct head head;
 
-	record->adopted.wish = TRACKER_ADOPTED;
-	if (head_read(&head, dir) == 0 && head.release->tracker.len) {
-		record->adopted.wish = TRACKER_DIRECTORY;
-		record->adopted.generation = head.release->generation;
-		memcpy(record->adopted.id, head.release->tracker.data,
-		       sizeof(record->adopted.id));
-	}
+	if (head_read(&head, dir) < 0)
+		head_release(&head);
+	record->adopted = base_of_release(head.release);
 	head_release(&head);
 }
 

@@ -6,6 +6,7 @@
 #include "proc/maps.h"
 #include "proc/procfs.h"
 #include "proc/sleeper.h"
+#include "proc/task.h"
 #include "proc/urgent.h"
 
 #include <errno.h>
@@ -215,20 +216,6 @@ static int cross(void *remote)
 
 /* --- what a call must not disturb --- */
 
-static int64_t seccomp_mode(pid_t pid, pid_t tid)
-{
-	struct buf text = {0};
-	const char *at = NULL;
-	int64_t mode = 0;
-
-	if (procfs_read(pid, tid, "status", &text) == 0)
-		at = strstr(text.data, "\nSeccomp:\t");
-	if (at)
-		mode = strtoll(at + 10, NULL, 10);
-	buf_release(&text);
-	return mode;
-}
-
 /*
  * Only while the thread is stopped: given with PTRACE_SEIZE, it let a running
  * target make calls that its filter refuses.
@@ -312,11 +299,14 @@ static void hurry_no_more(const struct remote *remote)
 
 static int save(struct remote *remote)
 {
+	struct task_status status;
 	uint64_t all = UINT64_MAX;
 
 	if (dispatches(remote->tid))
 		return gone(ENOTSUP);
-	remote->filtered = seccomp_mode(remote->pid, remote->tid) != 0;
+	remote->filtered =
+		task_status(remote->pid, remote->tid, &status) == 0 &&
+		status.filtered;
 	if (arch_get_registers(remote->tid, &remote->own) < 0 ||
 	    ptrace(REQUEST_GET_SIGMASK, remote->tid, sizeof(remote->mask),
 		   &remote->mask) < 0)

@@ -106,6 +106,7 @@ static int parse_status(const char *text, struct task_status *status)
 	const char *tracer = status_field(text, "\nTracerPid:\t");
 	const char *uids = status_field(text, "\nUid:\t");
 	const char *nspid = status_field(text, "\nNSpid:\t");
+	const char *seccomp = status_field(text, "\nSeccomp:\t");
 	const char *effective = uids ? strchr(uids, '\t') : NULL;
 
 	if (!tgid || !tracer || !effective)
@@ -114,6 +115,7 @@ static int parse_status(const char *text, struct task_status *status)
 	status->tracer = (pid_t)number(tracer);
 	status->uid = (uint32_t)number(effective + 1);
 	status->ns_pid = nspid ? last_number(nspid) : 0;
+	status->filtered = number(seccomp) != 0;
 	return 0;
 }
 
@@ -198,27 +200,45 @@ int task_tree(pid_t pid, struct buf *out)
 	return 0;
 }
 
-int task_has_descriptor(pid_t pid, pid_t tid, const char *link)
+static bool links_to(int dir, const char *name, const char *link)
 {
 	char target[64];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	target[n < 0 ? 0 : n] = 0;
+	return !strcmp(target, link);
+}
+
+int task_descriptors(pid_t pid, pid_t tid, const char *link, struct buf *out)
+{
 	char path[64];
 	struct dirent *entry;
-	int found = 0;
+	int result = 0;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	dir = opendir(path);
 	if (!dir)
 		return -1;
-	while (!found && (entry = readdir(dir))) {
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target,
-				       sizeof(target) - 1);
+	while (result == 0 && (entry = readdir(dir))) {
+		int fd = (int)number(entry->d_name);
 
-		target[n < 0 ? 0 : n] = 0;
-		found = !strcmp(target, link);
+		if (links_to(dirfd(dir), entry->d_name, link))
+			result = buf_append(out, &fd, sizeof(fd));
 	}
 	closedir(dir);
-	return found;
+	return result;
+}
+
+int task_has_descriptor(pid_t pid, pid_t tid, const char *link)
+{
+	struct buf fds = {0};
+	int result = task_descriptors(pid, tid, link, &fds);
+
+	if (result == 0)
+		result = fds.size > 0;
+	buf_release(&fds);
+	return result;
 }
 
 /* proc_task_getattr() in fs/proc/base.c adds the threads to the links. */

@@ -31,9 +31,10 @@ int task_stat(pid_t pid, pid_t tid, struct task_stat *stat);
 /* /proc/PID/status, proc(5). */
 struct task_status {
 	pid_t tgid;
-	pid_t tracer; /* 0: none */
-	uint32_t uid; /* effective */
-	pid_t ns_pid; /* of this pid or tid in its innermost namespace */
+	pid_t tracer;  /* 0: none */
+	uint32_t uid;  /* effective */
+	pid_t ns_pid;  /* of this pid or tid in its innermost namespace */
+	bool filtered; /* by seccomp(2) */
 };
 
 int task_status(pid_t pid, pid_t tid, struct task_status *status);
@@ -46,9 +47,12 @@ int task_children(pid_t pid, pid_t tid, struct buf *out);
 int task_tree(pid_t pid, struct buf *out);
 
 /*
- * Has it a descriptor whose link in /proc/PID/fd reads so, such as
- * "anon_inode:[io_uring]"?  Through a living thread; 1, 0, or -1 with errno.
+ * The descriptors whose link in /proc/PID/fd reads so, such as
+ * "anon_inode:[io_uring]"; through a living thread.  Their numbers are
+ * appended as int to out.
  */
+int task_descriptors(pid_t pid, pid_t tid, const char *link, struct buf *out);
+/* Has it one?  1, 0, or -1 with errno. */
 int task_has_descriptor(pid_t pid, pid_t tid, const char *link);
 
 #define TASK_TRIES 4 /* to find one that lives long enough */

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "proc/uring.h"
 
-#include "base/own.h"
 #include "proc/procfs.h"
+#include "proc/task.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,15 +72,6 @@ static int add_buffers(struct runlist *out, const char *text)
 	return 0;
 }
 
-static bool is_ring(int dir, const char *name)
-{
-	static const char ring[] = "anon_inode:[io_uring]";
-	char link[sizeof(ring)];
-
-	return readlinkat(dir, name, link, sizeof(link)) == sizeof(ring) - 1 &&
-	       !memcmp(link, ring, sizeof(ring) - 1);
-}
-
 static int add_ring_once(pid_t pid, pid_t tid, const char *path,
 			 struct runlist *out)
 {
@@ -96,12 +86,12 @@ static int add_ring_once(pid_t pid, pid_t tid, const char *path,
 	return result;
 }
 
-static int add_ring(pid_t pid, pid_t tid, const char *name, struct runlist *out)
+static int add_ring(pid_t pid, pid_t tid, int fd, struct runlist *out)
 {
 	struct timespec nap = {.tv_nsec = 100000};
-	char path[64];
+	char path[32];
 
-	snprintf(path, sizeof(path), "fdinfo/%.20s", name);
+	snprintf(path, sizeof(path), "fdinfo/%d", fd);
 	for (int tries = 0; tries < RING_TRIES; tries++) {
 		if (add_ring_once(pid, tid, path, out) == 0)
 			return 0;
@@ -115,17 +105,11 @@ static int add_ring(pid_t pid, pid_t tid, const char *name, struct runlist *out)
 
 int uring_buffers(pid_t pid, pid_t tid, struct runlist *out)
 {
-	own_fd int fd = procfs_open_as(pid, tid, "fd", O_RDONLY | O_DIRECTORY);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	int result = dir ? 0 : -1;
+	struct buf fds = {0};
+	int result = task_descriptors(pid, tid, "anon_inode:[io_uring]", &fds);
 
-	if (!dir)
-		return -1;
-	while (result == 0 && (entry = readdir(dir)))
-		if (is_ring(fd, entry->d_name))
-			result = add_ring(pid, tid, entry->d_name, out);
-	fd = -1; /* goes with dir */
-	closedir(dir);
+	for (size_t i = 0; result == 0 && i < fds.size / sizeof(int); i++)
+		result = add_ring(pid, tid, ((int *)fds.data)[i], out);
+	buf_release(&fds);
 	return result;
 }

@@ -11,6 +11,7 @@
 #include "proc/uffd.h"
 #include "proc/urgent.h"
 #include "proc/uring.h"
+#include "stage/base.h"
 #include "stream/head.h"
 
 #include <errno.h>
@@ -42,18 +43,14 @@ static int find_tracker(struct round *round, uint32_t pid)
 static struct tracker_base base_of_directory(const char *path)
 {
 	own_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct tracker_base base = {.wish = TRACKER_ADOPTED};
-	struct head head = {0};
+	struct tracker_base base;
+	struct head head;
 
 	if (dir < 0)
 		die_errno(EXIT_SYSTEM, "cannot open %s", path);
 	if (head_read(&head, dir) < 0 && errno != ENOENT)
 		die_errno(EXIT_INPUT, "%s: %s", path, HEAD_NAME);
-	if (head.release && head.release->tracker.len) {
-		base.wish = TRACKER_DIRECTORY;
-		base.generation = head.release->generation;
-		memcpy(base.id, head.release->tracker.data, sizeof(base.id));
-	}
+	base = base_of_release(head.release);
 	head_release(&head);
 	return base;
 }
