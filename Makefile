@@ -19,7 +19,7 @@ DESTDIR ?=
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
 	imgwrite/imgwrite imgread/imgread memtrack/memtrack framedump/framedump \
-	predump/predump
+	lazyserve/lazyserve predump/predump
 
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
@@ -35,11 +35,13 @@ memread.uses   := stage stream proc vm base
 imgwrite.uses  := stage stream proc image vm base
 imgread.uses   := stage stream proc image vm base
 memtrack.uses  := stage stream proc image vm base
+lazyserve.uses := stage stream proc image vm base
 framedump.uses := stage stream proc vm base
 predump.uses   := stage proc base
 helpers.uses   := stream image proc vm base
 stream.libs    := -lprotobuf-c -lxxhash -lisal
 image.libs     := -lprotobuf-c
+lazyserve.libs := -ljson-c
 predump.libs   := -lpipeline -ljson-c
 ROOMS   := base vm stream proc image stage
 FOLDERS := $(ROOMS) $(sort $(foreach t,$(TOOLS),$(patsubst %/,%,$(dir $t))))

@@ -110,6 +110,39 @@ static int64_t data_at(struct pages_file *file, uint64_t offset,
 	return smaller(nr_pages, whole_pages(file, file->end - offset));
 }
 
+/* Pages of the data at offset: up to the hole behind them. */
+static uint64_t pages_of_data(const struct pages_file *file, uint64_t offset,
+			      uint64_t nr_pages)
+{
+	uint64_t bytes = file->data_to - offset + file->page_size - 1;
+
+	return offset < file->data_to && whole_pages(file, bytes) < nr_pages
+		       ? whole_pages(file, bytes)
+		       : nr_pages;
+}
+
+int64_t pages_file_read(struct pages_file *file, uint64_t offset,
+			uint64_t nr_pages, char *room, const char **data)
+{
+	int64_t hole = offset < file->size ? hole_at(file, offset) : 0;
+	ssize_t size;
+
+	*data = NULL;
+	if (hole < 0)
+		return -1;
+	if (hole > 0)
+		return smaller(nr_pages, (uint64_t)hole);
+	nr_pages = pages_of_data(file, offset, nr_pages);
+	size = pread(file->fd, room, nr_pages * file->page_size, (off_t)offset);
+	if (size < 0)
+		return -1;
+	*data = room;
+	if (size >= (ssize_t)file->page_size)
+		return (int64_t)whole_pages(file, (uint64_t)size);
+	errno = EBADMSG;
+	return -1;
+}
+
 int64_t pages_file_next(struct pages_file *file, uint64_t offset,
 			uint64_t nr_pages, const char **data)
 {

@@ -31,4 +31,11 @@ void pages_file_close(struct pages_file *file);
 int64_t pages_file_next(struct pages_file *file, uint64_t offset,
 			uint64_t nr_pages, const char **data);
 
+/*
+ * The same into room, which has as many pages, and nothing is read ahead: for
+ * pages that are wanted one here, one there.
+ */
+int64_t pages_file_read(struct pages_file *file, uint64_t offset,
+			uint64_t nr_pages, char *room, const char **data);
+
 #endif
