@@ -40,3 +40,16 @@ restores() {
 	not restores twin_flatten
 	grep -q 'why: criu restore' errors
 }
+
+@test "lazyserve: serves criu restore --lazy-pages: threads, children, every kind of memory" {
+	restores lazyserve_full
+}
+
+@test "lazyserve: (twin) a byte that is not what it was is found by the restored process" {
+	not restores twin_lazyserve
+	grep -q 'the restored victim says: error 1 ' errors
+}
+
+@test "lazyserve: a restored process forks, unmaps and drops what it does not have yet" {
+	restores lazyserve_changes
+}

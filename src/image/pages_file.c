@@ -42,13 +42,26 @@ static uint64_t whole_pages(const struct pages_file *file, uint64_t bytes)
 	return bytes / file->page_size;
 }
 
+/* Behind the end of a file that was cut short there is no hole. */
+static int check_size(const struct pages_file *file)
+{
+	struct stat stat;
+
+	if (fstat(file->fd, &stat) < 0)
+		return -1;
+	if ((uint64_t)stat.st_size >= file->size)
+		return 0;
+	errno = EBADMSG;
+	return -1;
+}
+
 /* Where the data at or behind offset begins and ends. */
 static int find_data(struct pages_file *file, uint64_t offset)
 {
 	off_t from = lseek(file->fd, (off_t)offset, SEEK_DATA);
 	off_t to;
 
-	if (from < 0 && errno != ENXIO)
+	if (from < 0 && (errno != ENXIO || check_size(file) < 0))
 		return -1;
 	if (from < 0) /* a hole up to the end of the file */
 		from = to = (off_t)file->size;

@@ -162,9 +162,12 @@ static void drop(const struct received *received)
 
 pid_t announce_drain(int socket)
 {
+	struct received received;
 	char bytes[16];
-	struct received received = receive(socket, bytes, sizeof(bytes));
 
+	do
+		received = receive(socket, bytes, sizeof(bytes));
+	while (received.size > 0 && !received.nr);
 	return received.size > 0 ? received.pid : 0;
 }
 

@@ -57,7 +57,8 @@ int announce_listen(struct announce *announce, const char *work);
 enum announce_outcome announce_next(struct announce *announce);
 void announce_close(struct announce *announce);
 
-/* What has come and was not read: the process that sent it; 0: no more. */
+/* Of what has come and was not read, a process that sent its memory; 0: none.
+ */
 pid_t announce_drain(int socket);
 
 #endif

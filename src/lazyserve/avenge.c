@@ -93,6 +93,8 @@ static void avenge_by_killing(struct guard *tasks)
 	unsigned killed = kill_all(tasks);
 	unsigned left = count_alive(tasks->page_size);
 
+	if (!killed && !left)
+		return; /* they have ended by themselves */
 	complain("the daemon has ended too early: killed %u process%s, whose "
 		 "missing pages would have read as zeros; restore again",
 		 killed, killed == 1 ? "" : "es");
