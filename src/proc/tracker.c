@@ -167,15 +167,21 @@ int tracker_stop(int tracker)
 	return 0;
 }
 
+/* Not line by line: it is asked for during a stop. */
 vaddr_t canary_page(const char *maps)
 {
-	static const char name[] = "[stack]";
+	static const char name[] = " [stack]\n";
+	const char *found = maps;
 	struct vma vma;
 
-	while (maps_next(&maps, &vma) > 0)
-		if (vma.name_size == sizeof(name) - 1 &&
-		    !memcmp(vma.name, name, vma.name_size))
+	while ((found = strstr(found, name))) {
+		const char *line = found++;
+
+		while (line > maps && line[-1] != '\n')
+			line--;
+		if (maps_next(&line, &vma) > 0 && vma.name[0] == '[')
 			return vma.end - (vaddr_t)sysconf(_SC_PAGESIZE);
+	}
 	return 0;
 }
 
