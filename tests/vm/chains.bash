@@ -116,7 +116,7 @@ chain_trackers() {
 		memtrack --stop "$VICTIM"
 	done
 }
-grep -q '^6\.1\.' /proc/sys/kernel/osrelease && unset -f chain_trackers
+! grep -q '^6\.1\.' /proc/sys/kernel/osrelease || unset -f chain_trackers
 
 change_sparse() {
 	order 'd sparse 16'
