@@ -305,25 +305,25 @@ static void say_served(const struct session *session)
 			 session->lacking_pid, session->lacking);
 }
 
-static void say_end(const struct session *session)
+static void say_end(const struct session *session, bool thrown_away)
 {
-	const struct inbox *inbox = &session->inbox;
+	bool kept = session->inbox.nr_images && !thrown_away;
 
 	if (session->failed)
 		complain("%s: %s%s", session->name, session->fault.text,
-			 inbox->nr_images ? ": what it sent is thrown away"
-					  : "");
-	else if (inbox->nr_images)
+			 thrown_away ? ": what it sent is thrown away" : "");
+	if (kept)
 		say_received(session);
 	if (session->nr_questions)
 		say_served(session);
-	else if (!session->failed && !inbox->nr_images)
+	else if (!session->failed && !kept)
 		warn("%s: asked for nothing, and sent nothing", session->name);
 }
 
 bool session_end(struct session *session)
 {
 	bool good = !session->failed;
+	bool thrown_away = session->inbox.begun && session->inbox.nr_images;
 
 	if (*session->sender == session)
 		*session->sender = NULL;
@@ -331,7 +331,7 @@ bool session_end(struct session *session)
 	close(session->in);
 	if (session->out != session->in)
 		close(session->out);
-	say_end(session);
+	say_end(session, thrown_away);
 	buf_release(&session->sending);
 	free(session);
 	return good;
