@@ -41,10 +41,10 @@ say() {
 	printf '%s\n' "${@:2}" | xfer.py pack "$1"
 }
 
-# takes DIR [OPTION...]: a session from stdin; answers, errors. And ended CODE.
+# takes DIR [OPTION...]: a session from stdin; answered, errors. And ended CODE.
 takes() {
 	local code=0
-	timeout 20 pageserve --stdio "${@:2}" "$1" >answers 2>errors || code=$?
+	timeout 20 pageserve --stdio "${@:2}" "$1" >answered 2>errors || code=$?
 	echo "$code" >code
 }
 ended() { [ "$(cat code)" = "$1" ]; }
@@ -69,7 +69,7 @@ listens() {
 # leaves_nothing DIR: it is not there, and nothing of it beside it.
 leaves_nothing() {
 	[ ! -e "$1" ]
-	[ -z "$(ls -A | grep pagepipe || :)" ]
+	not compgen -G '.*pagepipe*'
 }
 
 @test "pageserve: what is sent is what it keeps, in both protocols" {
@@ -82,7 +82,7 @@ leaves_nothing() {
 		same_pages one "kept$form"
 		imgread "kept$form" >/dev/null
 		# has_parent is 0 for each of three images, and so is the status
-		[ "$(xxd -p answers)" = 00000000000000 ]
+		[ "$(xxd -p answered)" = 00000000000000 ]
 		grep -q "received 3 images, 11 pages .*, 0 left to the parent: kept in kept$form" errors
 		[ -e "kept$form/pages-65537.img" ]
 	done
@@ -104,7 +104,7 @@ leaves_nothing() {
 		[ "$(readlink "kept$form/parent")" = ../one ]
 		same_pages two "kept$form"
 		imgread --flatten "kept$form" >/dev/null
-		[ "$(xxd -p answers)" = 010100000000 ]
+		[ "$(xxd -p answered)" = 010100000000 ]
 		grep -q ' 8 left to the parent' errors
 	done
 	takes kept --prev-images-dir ../two <session
@@ -151,7 +151,7 @@ leaves_nothing() {
 	say 24 'parent 1 7' 'parent 1 8' 'parent 2 260' close |
 		takes kept --prev-images-dir ../one
 	ended 0
-	[ "$(xxd -p answers)" = 01000000000000000100000000000000 ]
+	[ "$(xxd -p answered)" = 01000000000000000100000000000000 ]
 	leaves_nothing kept
 }
 
@@ -164,15 +164,14 @@ leaves_nothing() {
 	[ "$(cat dir/inventory.img)" = own ]
 	[ "$(xxd -p dir/core-7.img)" = 1943 ]
 	same_pages one dir
-	ls -AR --full-time dir >before
+	find dir -type f -printf '%p %s %T@\n' | sort >before
 	say 24 'open2 1 7' close | takes dir
 	ended 2
 	grep -q 'dir has a pagemap-7.img already' errors
 	say 24 'open2 1 11' 'add 1 11 0x1000 1 present' 'open2 1 11' close | takes dir
 	ended 2
 	grep -q 'pagemap-11.img is opened twice' errors
-	sed -i '/^dir:/,/^total/d' before
-	ls -AR --full-time dir | sed '/^dir:/,/^total/d' | diff before -
+	find dir -type f -printf '%p %s %T@\n' | sort | diff before -
 	# another process's goes there as well, with numbers of its own
 	say 24 'open2 1 11' 'add 1 11 0x1000 1 present' close | takes dir
 	ended 0
@@ -258,7 +257,7 @@ bad() {
 	bad 'ended within a message' "$open" 'head 1 7 0x1000 0xffffffff present' "bytes $(printf %08000d 0)"
 	bad 'ended without closing' "$open" 'add 1 7 0x1000 1 present'
 	bad 'asks for 0 pages of pid 7 at 0x7f0000001000' 'get 7 0x7f0000001000 0'
-	bad 'asks for 1 pages of pid 7 at 0x1001' 'get 7 0x1001 1'
+	FORMS=32 bad 'asks for 1 pages of pid 7 at 0x7f0000001001' 'get 7 0x7f0000001001 1'
 	bad 'asks for 2 pages of pid 7 at 0xfffffffffffff000' 'get 7 0xfffffffffffff000 2'
 	bad 'asks for 1 pages of pid 4294967297' 'get 0x100000001 0x7f0000001000 1'
 }
@@ -274,7 +273,7 @@ bad() {
 	say 24 'open 1 7' 'old 1 1 7 0x10000 3' close | takes kept
 	ended 0
 	[ "$(images.py pages kept | wc -l)" = 3 ]
-	[ "$(xxd -p answers)" = 00000000 ]
+	[ "$(xxd -p answered)" = 00000000 ]
 }
 
 # asks FORM DIR [N]: all pages of DIR, of its server, are what they should be.
@@ -313,7 +312,7 @@ asks() {
 		say $form 'get 7 0x10000 1' 'get 7 0x12000 1' 'get 7 0x10000 5' 'get 7 0x13000 2' \
 			'get 8 0x10000 1' 'get 7 0x13000 1' 'get 7 0x900000 2000' 'get 7 0x14000 1' | takes one
 		ended 0
-		xfer.py answers $form <answers >shown
+		xfer.py answers $form <answered >shown
 		cat >want <<-'END'
 			7 0x10000 1 right
 			7 0x12000 0 -
@@ -329,6 +328,60 @@ asks() {
 	done
 }
 
+@test "xfer: its client gets every page that it asks for, in the order of the asking" {
+	local form
+	make one 'pagemap 7 1' 'entry 0x10000 300 present' 'entry 0x800000 5 present both hole' \
+		'entry 0x900000 2000 present both 4' 'entry 0x10d0000 1 lazy' 'pagemap 9 2' \
+		'entry 0x10000 1 present both 3'
+	listens one
+	for n in {0..1999}; do
+		printf '7 0x%x 1\n' $((0x900000 + 4096 * (n * 7 % 2000)))
+	done >questions
+	printf '%s\n' '9 0x10000 1' '7 0x10000 300' '7 0x800000 5' '7 0x8000 4' '7 0x10d0000 1' >>questions
+	{
+		head -n 2000 questions | sed 's/$/ 4/'
+		printf '%s\n' '9 0x10000 1 3' '7 0x10000 300 1' '7 0x800000 5 zeros' '7 0x8000 4 zeros' '7 0x10d0000 0 -' closed
+	} >want
+	for form in 24 32; do
+		timeout 60 asker $form "$PORT" <questions >got
+		diff want got
+	done
+	# (twin) another page in a place is found
+	printf x | dd of=one/pages-1.img bs=4096 seek=400 conv=notrunc status=none
+	timeout 60 asker 24 "$PORT" <questions >got
+	not diff want got
+}
+
+# pretends HEX WHAT: of a server that says that, its client says that.
+pretends() {
+	: >ready
+	xfer.py pretend "$1" >ready 3>&- &
+	CHILDREN+=($!)
+	wait_for 10 grep -q '^port ' ready
+	echo '7 0x10000 2' | timeout 20 asker 24 "$(sed 's/port //' ready)" >said
+	grep -qxF "$2" said || { cat said; return 1; }
+	wait $!
+}
+
+@test "xfer: its client takes nothing that is no answer" {
+	local page good=0600040002000000000001000000000007000000000000 pages
+	page=$(printf %08192d 0)
+	pages=$page$page
+	pretends "" ended
+	pretends "$(echo $good | cut -c 1-20)" ended
+	pretends "${good}00$page" ended
+	pretends "${good}00$pages" '7 0x10000 2 zeros'
+	pretends "060000000000000000000100000000000700000000000000" '7 0x10000 0 -'
+	pretends "${good/06/05}00$pages" 'bad: its answer is not one to a question for pages (does it speak the other protocol?)'
+	pretends "${good/04/05}00$pages" 'bad: its answer has flags that say nothing'
+	pretends "${good/0600040002/0600040003}00$pages" 'bad: its answer has more pages than were asked for'
+	pretends "${good/0600040002000000/06000400ffffffff}00$pages" 'bad: its answer has more pages than were asked for'
+	pretends "${good/07/08}00$pages" 'bad: its answer is to another question'
+	pretends "${good/0001/0002}00$pages" 'bad: its answer is to another question'
+	pretends "${good}00${pages}01000000" 'bad: it says that the session has failed'
+	pretends "${good}00${pages}00000000" closed
+}
+
 @test "pageserve: a directory that is bad, or not whole, is not given out" {
 	make one 'inventory none' 'pagemap 7 1' 'entry 0x10000 2 present'
 	say 24 'get 7 0x10000 1' | takes one
@@ -342,7 +395,7 @@ asks() {
 	say 24 'get 7 0x10000 1' | takes one
 	ended 2
 	grep -q 'the page 0x10000 is to be in one/parent' errors
-	[ ! -s answers ]
+	[ ! -s answered ]
 }
 
 # Its address and its number of pages, or its pid, are all multiples of 4096.
@@ -353,14 +406,14 @@ asks() {
 		for question in '4096 0x10000 1' '4194304 0x10000 1' '7 0x7f0000000000 1' '7 0x7f0000000000 4096'; do
 			say $form "get $question" | takes one
 			ended 0
-			xfer.py answers $form <answers >shown
+			xfer.py answers $form <answered >shown
 			grep -q "^${question% *} " shown
 		done
 		say $form close | takes one
-		[ "$(xxd -p answers)" = 00000000 ]
+		[ "$(xxd -p answered)" = 00000000 ]
 		# against the rule: 32 is taken for 24
 		say $form 'get 4096 0x100000 4096' | takes one --protocol $form
-		[ "$(xfer.py answers $form <answers)" = '4096 0x100000 1024 zeros' ]
+		[ "$(xfer.py answers $form <answered)" = '4096 0x100000 1024 zeros' ]
 	done
 	say 32 'open2 1 7' | takes kept --protocol 24
 	ended 2
@@ -372,10 +425,10 @@ asks() {
 	make_one one
 	listens one --timeout 1s
 	for text in '' 07 "$(say 24 'open2 1 20' 'head 1 20 0x1000 9 present' | xxd -p -c 99)"; do
-		xfer.py quiet "$PORT" "$text" >"quiet.${#pids[@]}" 3>&- &
+		xfer.py quiet "$PORT" "$text" >"said.${#pids[@]}" 3>&- &
 		pids+=($!)
 		CHILDREN+=($!)
-		wait_for 10 grep -q connected "quiet.$((${#pids[@]} - 1))"
+		wait_for 10 grep -q connected "said.$((${#pids[@]} - 1))"
 	done
 	rm one/pagemap-shmem*
 	asks 24 one
@@ -389,12 +442,12 @@ asks() {
 @test "pageserve: who has spoken may be silent for as long as he likes" {
 	make_one one
 	mkfifo in
-	timeout 20 pageserve --stdio --timeout 300ms one <in >answers 2>errors 3>&- &
+	timeout 20 pageserve --stdio --timeout 300ms one <in >answered 2>errors 3>&- &
 	SERVER=$!
 	CHILDREN+=("$SERVER")
 	exec 7>in
 	say 24 'get 7 0x10000 1' >&7
-	wait_for 10 eval '[ "$(stat -c %s answers)" = 4120 ]'
+	wait_for 10 eval '[ "$(stat -c %s answered)" = 4120 ]'
 	# as long as others need to be left three times
 	for _ in 1 2 3; do
 		mkfifo other
@@ -406,7 +459,7 @@ asks() {
 		rm other
 	done
 	say 24 'get 7 0x11000 1' >&7
-	wait_for 10 eval '[ "$(stat -c %s answers)" = 8240 ]'
+	wait_for 10 eval '[ "$(stat -c %s answered)" = 8240 ]'
 	exec 7>&-
 	wait "$SERVER"
 }
@@ -414,11 +467,11 @@ asks() {
 @test "pageserve: two who send at once: the second is refused" {
 	listens kept
 	mkfifo go
-	xfer.py quiet "$PORT" "$(say 24 'open2 1 7' | xxd -p -c 99)" >quiet 3>&- &
+	xfer.py quiet "$PORT" "$(say 24 'open2 1 7' | xxd -p -c 99)" >said 3>&- &
 	CHILDREN+=($!)
 	wait_for 10 eval 'ls -d kept/.pagepipe.*'
-	xfer.py quiet "$PORT" "$(say 24 'open2 1 8' | xxd -p -c 99)" >quiet.2
-	grep -q 'ended 0' quiet.2
+	xfer.py quiet "$PORT" "$(say 24 'open2 1 8' | xxd -p -c 99)" >said.2
+	grep -q 'ended 0' said.2
 	grep -q 'is sending already: one at a time$' served
 	kill -TERM "$SERVER"
 	wait "$SERVER"
@@ -431,17 +484,17 @@ asks() {
 	make_one one
 	listens one
 	mkfifo go
-	xfer.py flood 24 "$PORT" 100000 7 0x10000 <go >flood 3>&- &
+	xfer.py flood 24 "$PORT" 100000 7 0x10000 <go >flooded 3>&- &
 	CHILDREN+=($!)
 	FLOOD=$!
 	exec 7>go
-	wait_for 20 grep -q '^sent ' flood
+	wait_for 20 grep -q '^sent ' flooded
 	rm one/pagemap-shmem*
 	asks 24 one
 	echo >&7
 	wait "$FLOOD"
-	[ "$(sed -n 's/^sent //p' flood)" = "$(sed -n 's/^got //p' flood)" ]
-	[ "$(sed -n 's/^sent //p' flood)" -gt 1000 ]
+	[ "$(sed -n 's/^sent //p' flooded)" = "$(sed -n 's/^got //p' flooded)" ]
+	[ "$(sed -n 's/^sent //p' flooded)" -gt 1000 ]
 	peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$SERVER/status")
 	[ "$peak" -lt 50000 ]
 }
@@ -454,8 +507,8 @@ asks() {
 	asks 24 one
 	wait "$SERVER"
 	listens one --once
-	xfer.py quiet "$PORT" 09 >quiet 3>&- &
-	wait_for 10 grep -q connected quiet
+	xfer.py quiet "$PORT" 09 >said 3>&- &
+	wait_for 10 grep -q connected said
 	kill -KILL $!
 	wait "$SERVER" || code=$?
 	[ "$code" = 2 ]
@@ -514,7 +567,7 @@ asks() {
 	mkdir small
 	unshare -m bash -c '
 		mount -t tmpfs -o size=512k none small || exit
-		pageserve --stdio small <session >answers 2>errors
+		pageserve --stdio small <session >answered 2>errors
 		[ "$?" = 2 ] || exit
 		[ -z "$(ls -A small)" ]'
 	grep -q 'cannot write in small: No space left on device: what it sent is thrown away' errors

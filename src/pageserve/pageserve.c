@@ -43,11 +43,9 @@ static const struct tool tool = {
 	"      --daemon             listen, and go on in the background\n"
 	"      --status-fd FD       write a NUL byte there when listening\n" COMMON_HELP
 	"\n"
-	"Exit status: 0 done; 2 a session was bad or cut short (with --once, "
-	"--stdio or\n"
-	"--ps-socket, or when a signal ended it); 100 called wrongly; 111 the "
-	"system\n"
-	"refused.\n"};
+	"Exit status: 0 done; 2 the one session (--once, --stdio, --ps-socket) "
+	"was bad or\n"
+	"cut short; 100 called wrongly; 111 the system refused.\n"};
 
 enum {
 	OPTION_ADDRESS = OPTION_OWN,

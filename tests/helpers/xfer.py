@@ -12,6 +12,8 @@ xfer.py ask FORM PORT DIR [N]  asks for all pages that DIR names, in no order an
 xfer.py answers FORM < BYTES   a line each: pid, address, pages, what is in them
 xfer.py flood FORM PORT N PID VADDR  N questions before an answer is read, and
                                then how many answers came
+xfer.py pretend HEX            a server for one client: prints "port N", takes a
+                               question, answers that, and ends
 xfer.py quiet PORT [HEX]       connects, says that, and waits for the end
 
 TEXT, a line each:
@@ -202,6 +204,19 @@ def quiet(port, text=""):
     print("ended", len(stream.read()))
 
 
+def pretend(text):
+    listener = socket.create_server(("127.0.0.1", 0))
+    print("port", listener.getsockname()[1], flush=True)
+    connection, _ = listener.accept()
+    connection.recv(24)
+    connection.sendall(bytes.fromhex(text))
+    connection.shutdown(socket.SHUT_WR)
+    try:
+        connection.recv(1 << 20)
+    except ConnectionResetError:
+        pass
+
+
 if __name__ == "__main__":
     {"pack": pack, "send": send, "ask": ask, "answers": answers, "flood": flood,
-     "quiet": quiet}[sys.argv[1]](*sys.argv[2:])
+     "quiet": quiet, "pretend": pretend}[sys.argv[1]](*sys.argv[2:])

@@ -3,8 +3,8 @@
 # What tests/pageserve.bats has done in tests/vm/native: criu dumps to a
 # pageserve, and restores with pages that one gives out.
 
-# serve DIR [OPTION...]: a pageserve; $PORT and $SERVER.
-serve() {
+# open_server DIR [OPTION...]: a pageserve; $PORT and $SERVER.
+open_server() {
 	: >ready
 	pageserve "${@:2}" "$1" >ready 2>>served &
 	SERVER=$!
@@ -12,9 +12,9 @@ serve() {
 	PORT=$(sed 's/.* port //' ready)
 }
 
-# serve_one DIR [OPTION...]: for one client; and served_one: it went well.
-serve_one() { serve "$@" --once; }
-served_one() { wait "$SERVER" || fail "pageserve ended with $?: $(tail -n 1 served)"; }
+# open_server_once DIR [OPTION...]: for one client; and server_went_well: it went well.
+open_server_once() { open_server "$@" --once; }
+server_went_well() { wait "$SERVER" || fail "pageserve ended with $?: $(tail -n 1 served)"; }
 
 # has PATTERN: there is such a file.
 has() { compgen -G "$1" >/dev/null; }
@@ -23,10 +23,10 @@ to_server() { echo --page-server --address 127.0.0.1 --port "$PORT"; }
 
 # dump_to N DIR [OPTION...]: criu's own images into N, the pages into DIR.
 dump_to() {
-	serve_one "$2"
+	open_server_once "$2"
 	# shellcheck disable=SC2046 # words
 	dump "$1" $(to_server) "${@:3}"
-	served_one
+	server_went_well
 	[ "$1" = "$2" ] || not has "$1/pages-*" || fail 'criu has kept pages'
 }
 
@@ -73,10 +73,10 @@ sent_round() {
 	victim anon=16M sparse=1M
 	copy
 	order 'd anon 3'
-	serve_one pages --prev-images-dir ../1
+	open_server_once pages --prev-images-dir ../1
 	# shellcheck disable=SC2046 # words
 	dump 2 --prev-images-dir ../1 $(to_server)
-	served_one
+	server_went_well
 	[ "$(readlink pages/parent)" = ../1 ]
 	rm 2/parent
 	cp 2/* pages
@@ -101,7 +101,7 @@ sent_in_vain() {
 	victim anon=16M
 	(
 		ulimit -f 4096 # KiB; the signal for more kills it
-		serve_one pages
+		open_server_once pages
 		criu_fails_to_dump
 		not wait "$SERVER"
 	)
@@ -118,7 +118,7 @@ sent_too_much() {
 	victim anon=16M
 	mkdir pages
 	mount -t tmpfs -o size=4M none pages
-	serve_one pages
+	open_server_once pages
 	criu_fails_to_dump
 	not wait "$SERVER"
 	grep -q 'No space left on device: what it sent is thrown away' served
@@ -129,7 +129,7 @@ sent_too_much() {
 # fetch_lazily DIR: restores 1, with the pages that DIR's server has.
 fetch_lazily() {
 	local daemon
-	serve "$1"
+	open_server "$1"
 	# shellcheck disable=SC2046 # words
 	run_criu 1 lazy-pages $(to_server) &
 	daemon=$!
@@ -138,7 +138,7 @@ fetch_lazily() {
 	check
 	wait "$daemon"
 	kill -TERM "$SERVER"
-	served_one
+	server_went_well
 	grep -q 'served [4-9][0-9][0-9][0-9] pages .* 0 of them of no pagemap' served
 }
 
