@@ -134,26 +134,18 @@ static uint64_t pages_of_data(const struct pages_file *file, uint64_t offset,
 		       : nr_pages;
 }
 
-int64_t pages_file_read(struct pages_file *file, uint64_t offset,
-			uint64_t nr_pages, char *room, const char **data)
+int64_t pages_file_look(struct pages_file *file, uint64_t offset,
+			uint64_t nr_pages, bool *hole)
 {
-	int64_t hole = offset < file->size ? hole_at(file, offset) : 0;
-	ssize_t size;
+	int64_t nr;
 
-	*data = NULL;
-	if (hole < 0)
-		return -1;
-	if (hole > 0)
-		return smaller(nr_pages, (uint64_t)hole);
-	nr_pages = pages_of_data(file, offset, nr_pages);
-	size = pread(file->fd, room, nr_pages * file->page_size, (off_t)offset);
-	if (size < 0)
-		return -1;
-	*data = room;
-	if (size >= (ssize_t)file->page_size)
-		return (int64_t)whole_pages(file, (uint64_t)size);
 	errno = EBADMSG;
-	return -1;
+	nr = offset < file->size ? hole_at(file, offset) : -1;
+	*hole = nr > 0;
+	if (nr < 0)
+		return -1;
+	return *hole ? smaller(nr_pages, (uint64_t)nr)
+		     : (int64_t)pages_of_data(file, offset, nr_pages);
 }
 
 int64_t pages_file_next(struct pages_file *file, uint64_t offset,
@@ -172,4 +164,25 @@ int64_t pages_file_next(struct pages_file *file, uint64_t offset,
 	if (hole > 0)
 		return smaller(nr_pages, (uint64_t)hole);
 	return data_at(file, offset, nr_pages, data);
+}
+
+int pages_file_read(const struct pages_file *file, uint64_t offset,
+		    uint64_t nr_pages, char *data)
+{
+	uint64_t left = nr_pages * file->page_size;
+
+	while (left) {
+		ssize_t n = pread(file->fd, data, left, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EBADMSG;
+		if (n <= 0)
+			return -1;
+		data += n;
+		offset += (uint64_t)n;
+		left -= (uint64_t)n;
+	}
+	return 0;
 }

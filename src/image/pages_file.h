@@ -7,6 +7,7 @@
 #ifndef IMAGE_PAGES_FILE_H
 #define IMAGE_PAGES_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pages_file {
@@ -32,10 +33,17 @@ int64_t pages_file_next(struct pages_file *file, uint64_t offset,
 			uint64_t nr_pages, const char **data);
 
 /*
- * The same into room, which has as many pages, and nothing is read ahead: for
- * pages that are wanted one here, one there.
+ * The pages at offset into data, where they are wanted in no order; holes as
+ * zeros.  The same failures.
  */
-int64_t pages_file_read(struct pages_file *file, uint64_t offset,
-			uint64_t nr_pages, char *room, const char **data);
+int pages_file_read(const struct pages_file *file, uint64_t offset,
+		    uint64_t nr_pages, char *data);
+
+/*
+ * How many of the pages at offset are alike: *hole, or data.  EBADMSG where
+ * the file ends.
+ */
+int64_t pages_file_look(struct pages_file *file, uint64_t offset,
+			uint64_t nr_pages, bool *hole);
 
 #endif

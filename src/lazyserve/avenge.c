@@ -19,18 +19,28 @@
 
 #define SOON_NS (2 * S_NS) /* what is killed should be gone by then */
 
-/* Restore, too, is to fail: who was announced and not yet read, is known. */
-static void end_restore(const struct guard *guard, struct guard *tasks)
+/* Who was announced on it and not yet read is known then. */
+static void end_connection(struct guard *tasks, int socket)
 {
-	int socket = atomic_load(&guard->shared->socket);
 	pid_t pid;
 
-	if (socket < 0)
-		return;
 	shutdown(socket, SHUT_RD);
 	while ((pid = announce_drain(socket)) > 0)
 		guard_add(tasks, pid);
 	shutdown(socket, SHUT_RDWR);
+}
+
+/* Restore, too, is to fail, also one that nobody has let in yet. */
+static void end_restore(struct guard *tasks)
+{
+	int listener = atomic_load(&tasks->shared->listener);
+	int socket = atomic_load(&tasks->shared->socket);
+
+	if (socket >= 0)
+		end_connection(tasks, socket);
+	while (listener >= 0 &&
+	       (socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		end_connection(tasks, socket);
 }
 
 /* How many still lived. */
@@ -126,7 +136,7 @@ void avenge(const struct guard *guard)
 {
 	struct guard tasks = *guard;
 
-	end_restore(guard, &tasks);
+	end_restore(&tasks);
 	if (!atomic_load(&guard->shared->nr) && !count_alive(guard->page_size))
 		return; /* nothing was handed over yet */
 	if (guard->deed == GUARD_STOPS)

@@ -48,7 +48,7 @@ static int start(struct guard *guard)
 	return guard->pid < 0 ? -1 : 0;
 }
 
-int guard_begin(struct guard *guard)
+int guard_begin(struct guard *guard, int listener)
 {
 	void *shared =
 		mmap(NULL, sizeof(*guard->shared), PROT_READ | PROT_WRITE,
@@ -57,6 +57,7 @@ int guard_begin(struct guard *guard)
 	if (shared == MAP_FAILED)
 		return -1;
 	guard->shared = shared;
+	atomic_store(&guard->shared->listener, listener);
 	atomic_store(&guard->shared->socket, -1);
 	guard->self = pidfd_open(getpid(), 0);
 	return guard->self < 0 ? -1 : start(guard);
@@ -142,6 +143,7 @@ int guard_search(struct guard *guard)
 void guard_socket(struct guard *guard, int socket)
 {
 	atomic_store(&guard->shared->socket, socket);
+	atomic_store(&guard->shared->listener, -1);
 }
 
 void guard_done(struct guard *guard)

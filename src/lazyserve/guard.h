@@ -30,7 +30,8 @@ enum guard_deed { GUARD_KILLS, GUARD_STOPS };
 
 struct guard_shared {
 	_Atomic bool done;
-	_Atomic int socket; /* to restore, or -1 */
+	_Atomic int listener; /* that restore comes to, or -1 */
+	_Atomic int socket;   /* on which it is here, or -1 */
 	_Atomic uint32_t nr;
 	struct {
 		pid_t pid;
@@ -48,13 +49,14 @@ struct guard {
 };
 
 /* -1 with errno, here and below. */
-int guard_begin(struct guard *guard);
+int guard_begin(struct guard *guard, int listener);
 /* When child can be read: a new one. */
 int guard_renew(struct guard *guard);
 /* 0 also where the task has ended already. */
 int guard_add(struct guard *guard, pid_t pid);
 /* Adds the descendants of all tasks, leaves out those that have ended. */
 int guard_search(struct guard *guard);
+/* The socket has taken the listener's place, and -1 the socket's. */
 void guard_socket(struct guard *guard, int socket);
 /* Nothing is missing any more. */
 void guard_done(struct guard *guard);

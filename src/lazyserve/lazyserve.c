@@ -148,37 +148,52 @@ static void leave_descriptors(void)
 		dup2(null, STDERR_FILENO);
 }
 
-/* We listen already, so the restore may begin when the parent returns. */
-static void go_into_background(void)
+/* The parent ends when the child has said that it is ready, or has failed. */
+static int go_into_background(void)
 {
-	pid_t child = fork();
+	int ready[2], status = 0;
+	char byte;
+	pid_t child;
 
-	if (child < 0)
+	if (pipe2(ready, O_CLOEXEC) < 0 || (child = fork()) < 0)
 		die_errno(EXIT_SYSTEM, "cannot go into the background");
-	if (child > 0)
+	if (child == 0) {
+		close(ready[0]);
+		setsid();
+		return ready[1];
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) == 1)
 		_exit(EXIT_DONE);
-	setsid();
-	leave_descriptors();
+	waitpid(child, &status, 0);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SYSTEM);
 }
 
-static void say_ready(const struct options *options)
+static void say_ready(const struct options *options, int ready)
 {
 	warn("ready: %s/" ANNOUNCE_NAME, options->work);
+	if (ready < 0)
+		return;
+	leave_descriptors();
+	if (write(ready, "", 1) != 1)
+		_exit(EXIT_SYSTEM);
+	close(ready);
 }
 
+/* The guard is there before anybody can be let in. */
 static void serve(struct serve *serve, const struct options *options)
 {
+	int ready = options->daemon ? go_into_background() : -1;
+
 	serve->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	serve->guard.deed = options->deed;
 	serve->guard.page_size = serve->page_size;
 	if (local_begin(&serve->local, serve->page_size) < 0)
 		die_errno(EXIT_SYSTEM, "no memory");
 	listen_for_restore(serve, options);
-	say_ready(options);
-	if (options->daemon)
-		go_into_background();
-	if (guard_begin(&serve->guard) < 0)
+	if (guard_begin(&serve->guard, serve->announce.listener) < 0)
 		die_errno(EXIT_SYSTEM, "cannot start the guard");
+	say_ready(options, ready);
 	serve_run(serve);
 }
 

@@ -29,6 +29,22 @@ static enum source_outcome failed(struct local *local,
 	return SOURCE_FAILED;
 }
 
+/* How many, or -1 with errno. */
+static int64_t read_pages(struct local *local, const struct chain_piece *piece,
+			  const char **data)
+{
+	struct pages_file *file = &piece->level->pages;
+	bool hole;
+	int64_t nr =
+		pages_file_look(file, piece->offset, piece->nr_pages, &hole);
+
+	*data = hole ? NULL : local->room;
+	if (nr > 0 && !hole &&
+	    pages_file_read(file, piece->offset, (uint64_t)nr, local->room) < 0)
+		return -1;
+	return nr;
+}
+
 static enum source_outcome take(struct source *source, struct arrival *arrival)
 {
 	struct local *local = (struct local *)source;
@@ -46,8 +62,7 @@ static enum source_outcome take(struct source *source, struct arrival *arrival)
 	    IMAGE_HERE)
 		return failed(local, &piece);
 	*arrival = (struct arrival){.wish = *wish};
-	nr = pages_file_read(&piece.level->pages, piece.offset, piece.nr_pages,
-			     local->room, &arrival->data);
+	nr = read_pages(local, &piece, &arrival->data);
 	if (nr < 0)
 		return failed(local, &piece);
 	arrival->nr_pages = (uint64_t)nr;
