@@ -351,3 +351,54 @@ midway() {
 	ends "$TOUCHER" 137
 	wait_for 10 grep -q 'the daemon has ended too early: killed 1 process' errors
 }
+
+# offers DIR [OPTION...]: a page server; $PORT and $STORE.
+offers() {
+	: >ready
+	pageserve "${@:2}" "$1" >ready 2>offered 3>&- &
+	STORE=$!
+	TOUCHERS+=("$STORE")
+	wait_for 10 grep -q '^pageserve: ready: ' ready
+	PORT=$(sed 's/.* port //' ready)
+}
+
+@test "lazyserve: pages that are not here come from a page server, each once" {
+	toucher make full $PAGES
+	toucher make small $PAGES small
+	for form in 24 32; do
+		offers full --once
+		all_right random small --source "127.0.0.1:$PORT" --protocol $form
+		ends "$STORE" 0
+		grep -q "served $(($(number fetched) + $(number pushed))) pages" offered
+		[ "$(number there)" = 0 ]
+	done
+	for action in threads children everything move drop; do
+		all_right $action small --source-command 'exec pageserve --stdio full'
+	done
+}
+
+@test "lazyserve: a page server that goes midway ends it like any death" {
+	toucher make full $PAGES
+	toucher make small $PAGES small
+	offers full
+	serve --source "127.0.0.1:$PORT" small
+	touch_all midway small
+	wait_for 10 grep -qx midway said
+	kill -KILL "$STORE"
+	ends "$SERVER" 2
+	ends "$TOUCHER" 137
+	grep -q "the page server 127.0.0.1:$PORT: " errors
+	wait_for 10 grep -q 'killed 1 process' errors
+}
+
+@test "lazyserve: a page server that cannot be reached is said at once" {
+	toucher make small $PAGES small
+	refused 111 'cannot connect to 127.0.0.1:1: Connection refused' --source 127.0.0.1:1 small
+	refused 100 '--source takes HOST:PORT, not here' --source here small
+	refused 100 '--protocol takes 24 or 32' --protocol 25 small
+	refused 100 'there is one source' --source a:1 --source-command b small
+	[ ! -e small/lazy-pages.socket ]
+	serve --source-command 'exit 7' small
+	ends "$SERVER" 2
+	grep -q 'the page server exit 7: it has gone' errors
+}

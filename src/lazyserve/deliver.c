@@ -180,7 +180,8 @@ bool deliver_wish(struct serve *serve, struct memory *memory,
 	memory->in_flight++;
 	if (source->ask(source, &wish) < 0)
 		die(EXIT_INPUT, "%s", source->text);
-	deliver_arrivals(serve, source);
+	if (source->in < 0) /* it is there already */
+		deliver_arrivals(serve, source);
 	return true;
 }
 

@@ -2,6 +2,8 @@
 /*
  * lazyserve DIR: gives the pages of a lazy restore; lazyserve(1).
  */
+#include "lazyserve/connect.h"
+#include "lazyserve/remote.h"
 #include "lazyserve/summary.h"
 
 #include "base/die.h"
@@ -26,20 +28,28 @@ static const struct tool tool = {
 	"    lazyserve --daemon DIR && criu restore --lazy-pages -D DIR\n"
 	"\n"
 	"  -W, --work-dir DIR2   where the restore looks for us: its --work-dir, "
-	"or its\n"
-	"                        images, if those are not in DIR; default DIR\n"
+	"or\n"
+	"                        its images, if not in DIR; default DIR\n"
 	"      --on-death DEED   if we are killed midway: kill the tasks, or "
 	"stop them\n"
+	"      --source HOST:PORT    a page server, for the pages that are not "
+	"here\n"
+	"      --source-command CMD  the same through a command, such as ssh\n"
+	"      --protocol 24|32  of CRIU up to 4.1 (default), or of 4.2\n"
 	"      --check           only see whether all pages are there\n"
 	"      --daemon          return when the restore may begin\n"
 	"      --json            the summary as JSON, on standard output\n" COMMON_HELP
 	"\n"
 	"Exit status: 0 all pages are given; 1 the restore has gone too early; "
 	"2 bad\n"
-	"images, or no restore; 100 called wrongly; 111 the system refused.\n"};
+	"images or source, or no restore; 100 called wrongly; 111 the system "
+	"refused.\n"};
 
 enum {
 	OPTION_ON_DEATH = OPTION_OWN,
+	OPTION_SOURCE,
+	OPTION_COMMAND,
+	OPTION_PROTOCOL,
 	OPTION_CHECK,
 	OPTION_DAEMON,
 	OPTION_JSON,
@@ -49,6 +59,9 @@ struct options {
 	const char *dir;
 	const char *work;
 	enum guard_deed deed;
+	const char *source;
+	const char *command;
+	enum message_form form;
 	bool check;
 	bool daemon;
 	bool json;
@@ -63,6 +76,15 @@ static enum guard_deed parse_deed(void)
 	option_misused(&tool, "--on-death takes kill or stop");
 }
 
+static enum message_form parse_form(void)
+{
+	if (!strcmp(optarg, "24"))
+		return MESSAGE_FORM_24;
+	if (!strcmp(optarg, "32"))
+		return MESSAGE_FORM_32;
+	option_misused(&tool, "--protocol takes 24 or 32");
+}
+
 static void take_option(struct options *options, int option)
 {
 	switch (option) {
@@ -71,6 +93,15 @@ static void take_option(struct options *options, int option)
 		break;
 	case OPTION_ON_DEATH:
 		options->deed = parse_deed();
+		break;
+	case OPTION_SOURCE:
+		options->source = optarg;
+		break;
+	case OPTION_COMMAND:
+		options->command = optarg;
+		break;
+	case OPTION_PROTOCOL:
+		options->form = parse_form();
 		break;
 	case OPTION_CHECK:
 		options->check = true;
@@ -91,13 +122,16 @@ static struct options parse_options(int argc, char **argv)
 	static const struct option table[] = {
 		{"work-dir", required_argument, NULL, 'W'},
 		{"on-death", required_argument, NULL, OPTION_ON_DEATH},
+		{"source", required_argument, NULL, OPTION_SOURCE},
+		{"source-command", required_argument, NULL, OPTION_COMMAND},
+		{"protocol", required_argument, NULL, OPTION_PROTOCOL},
 		{"check", no_argument, NULL, OPTION_CHECK},
 		{"daemon", no_argument, NULL, OPTION_DAEMON},
 		{"json", no_argument, NULL, OPTION_JSON},
 		COMMON_OPTIONS,
 		{0},
 	};
-	struct options options = {0};
+	struct options options = {.form = MESSAGE_FORM_24};
 	int option;
 
 	while ((option = getopt_long(argc, argv, COMMON_SHORT "W:", table,
@@ -107,6 +141,8 @@ static struct options parse_options(int argc, char **argv)
 		option_misused(&tool, "lazyserve takes one directory");
 	if (options.daemon && options.json)
 		option_misused(&tool, "with --daemon nobody reads the JSON");
+	if (options.source && options.command)
+		option_misused(&tool, "there is one source");
 	options.dir = argv[optind];
 	if (!options.work)
 		options.work = options.dir;
@@ -180,21 +216,41 @@ static void say_ready(const struct options *options, int ready)
 	close(ready);
 }
 
+static void begin_sources(struct serve *serve, struct remote *remote,
+			  const struct options *options)
+{
+	const char *name = options->source ? options->source : options->command;
+	struct connection to;
+
+	if (local_begin(&serve->local, serve->page_size) < 0)
+		die_errno(EXIT_SYSTEM, "no memory");
+	if (!name)
+		return;
+	to = options->source ? connect_tcp(name) : connect_command(name);
+	if (remote_begin(remote, to.in, to.out, name, options->form,
+			 serve->page_size) < 0)
+		die_errno(EXIT_SYSTEM, "cannot use %s", name);
+	serve->remote = &remote->source;
+}
+
 /* The guard is there before anybody can be let in. */
 static void serve(struct serve *serve, const struct options *options)
 {
+	static struct remote remote;
 	int ready = options->daemon ? go_into_background() : -1;
 
 	serve->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	serve->guard.deed = options->deed;
 	serve->guard.page_size = serve->page_size;
-	if (local_begin(&serve->local, serve->page_size) < 0)
-		die_errno(EXIT_SYSTEM, "no memory");
+	begin_sources(serve, &remote, options);
 	listen_for_restore(serve, options);
 	if (guard_begin(&serve->guard, serve->announce.listener) < 0)
 		die_errno(EXIT_SYSTEM, "cannot start the guard");
 	say_ready(options, ready);
 	serve_run(serve);
+	if (serve->remote)
+		remote_end(&remote);
+	local_end(&serve->local);
 }
 
 int main(int argc, char **argv)
@@ -204,7 +260,8 @@ int main(int argc, char **argv)
 	struct options options = parse_options(argc, argv);
 
 	stage_prepare(0);
-	image_set_read(&set, options.dir, options.work, false);
+	image_set_read(&set, options.dir, options.work,
+		       options.source || options.command);
 	if (options.check) {
 		say_checked(&set);
 		return EXIT_DONE;
@@ -213,7 +270,6 @@ int main(int argc, char **argv)
 	summary_print(&self);
 	if (options.json && summary_print_json(&self) < 0)
 		die_errno(EXIT_SYSTEM, "cannot write");
-	local_end(&self.local);
 	image_set_release(&set);
 	return EXIT_DONE;
 }

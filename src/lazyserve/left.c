@@ -220,8 +220,11 @@ void left_ask(struct left *left, const struct left_piece *piece)
 void left_unask(struct left *left, const struct left_piece *piece)
 {
 	const struct left_segment *s = segment_at(left, piece->vaddr);
-	uint64_t bit = bit_of(left, s, piece->vaddr);
+	uint64_t bit;
 
+	if (!s)
+		return; /* unmapped meanwhile */
+	bit = bit_of(left, s, piece->vaddr);
 	bits_clear(left->asked, bit, bit + piece->nr_pages);
 }
 

@@ -91,7 +91,7 @@ int local_begin(struct local *local, uint32_t page_size)
 {
 	*local = (struct local){
 		.source = {ask, take, send, has_room, events, -1, -1,
-			   LOCAL_MOST, ""},
+			   LOCAL_MOST, LOCAL_MOST, ""},
 	};
 	local->room = aligned_alloc(page_size, (size_t)LOCAL_MOST * page_size);
 	return local->room ? 0 : -1;

@@ -199,6 +199,22 @@ static void take_remote(struct serve *serve, uint32_t events)
 	deliver_arrivals(serve, serve->remote);
 }
 
+/* What is to be sent waits for room. */
+static void watch_remote(struct serve *serve)
+{
+	struct source *remote = serve->remote;
+	bool sends = remote->events(remote) & POLLOUT;
+	struct epoll_event event = {.data.ptr = &of_remote};
+
+	if (sends == serve->remote_sends)
+		return;
+	serve->remote_sends = sends;
+	event.events = (sends ? EPOLLOUT : 0u) |
+		       (remote->in == remote->out ? EPOLLIN : 0u);
+	if (epoll_ctl(serve->epoll, EPOLL_CTL_MOD, remote->out, &event) < 0)
+		die_errno(EXIT_SYSTEM, "cannot wait for events");
+}
+
 static void take_guard(struct serve *serve)
 {
 	unwatch(serve, serve->guard.child);
@@ -261,6 +277,8 @@ static void step(struct serve *serve, bool idle)
 	for (size_t i = 0; i < serve->nr; i++)
 		if (serve->memories[i]->nr_faults && !serve->memories[i]->gone)
 			answer_faults(serve, serve->memories[i]);
+	if (serve->remote)
+		watch_remote(serve);
 	check_time(serve);
 	remove_done(serve);
 }
@@ -272,8 +290,11 @@ static void begin(struct serve *serve)
 		die_errno(EXIT_SYSTEM, "cannot wait for events");
 	watch(serve, serve->announce.listener, EPOLLIN, &of_announce);
 	watch(serve, serve->guard.child, EPOLLIN, &of_guard);
-	if (serve->remote)
-		watch(serve, serve->remote->in, EPOLLIN, &of_remote);
+	if (!serve->remote)
+		return;
+	watch(serve, serve->remote->in, EPOLLIN, &of_remote);
+	if (serve->remote->in != serve->remote->out)
+		watch(serve, serve->remote->out, 0, &of_remote);
 }
 
 void serve_run(struct serve *serve)

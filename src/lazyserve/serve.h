@@ -49,6 +49,7 @@ struct serve {
 	struct guard guard;
 	struct local local;
 	struct source *remote; /* NULL: there is none */
+	bool remote_sends;     /* waits for room to send */
 	uint64_t search_ns;    /* when to look for children; 0: not */
 	int epoll;
 	struct totals totals;

@@ -44,7 +44,8 @@ struct source {
 	bool (*has_room)(const struct source *, bool urgent);
 	short (*events)(const struct source *); /* of poll(2) */
 	int in, out;                            /* to poll, or -1 */
-	uint64_t most; /* pages that it likes to be asked for at once */
+	uint64_t window; /* pages under way that nobody waits for, at most */
+	uint64_t most;   /* pages that it likes to be asked for at once */
 	char text[PATH_MAX + 256];
 };
 
