@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ void pages_file_close(struct pages_file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->window);
+	if (file->map)
+		munmap(file->map, file->size);
 	*file = (struct pages_file){.fd = -1};
 }
 
@@ -132,6 +135,19 @@ static uint64_t pages_of_data(const struct pages_file *file, uint64_t offset,
 	return offset < file->data_to && whole_pages(file, bytes) < nr_pages
 		       ? whole_pages(file, bytes)
 		       : nr_pages;
+}
+
+const char *pages_file_map(struct pages_file *file)
+{
+	void *map = file->map;
+
+	if (!map)
+		map = mmap(NULL, file->size, PROT_READ, MAP_SHARED, file->fd,
+			   0);
+	if (map == MAP_FAILED)
+		return NULL;
+	file->map = map;
+	return map;
 }
 
 int64_t pages_file_look(struct pages_file *file, uint64_t offset,

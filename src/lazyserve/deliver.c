@@ -11,6 +11,7 @@
 #include <sched.h>
 
 #define CHANGING_TRIES 64 /* the process must run to end its event */
+#define NO_DATA_TRIES  4
 #define CHANGING_NS    (MS_NS / 2)
 #define NO_MEMORY_NS   (100 * MS_NS)
 #define ZEROS          16 /* pages, of one fault in new memory */
@@ -41,6 +42,15 @@ static bool go_on(struct serve *serve, struct memory *memory,
 			sched_yield();
 		memory->retry_ns = clock_ns() + CHANGING_NS;
 		return ++*tries < CHANGING_TRIES && !memory->gone;
+	case FILL_NO_DATA:
+		if (++*tries < NO_DATA_TRIES)
+			return true;
+		die(EXIT_INPUT,
+		    "pid %" PRIu32 ": cannot read the page 0x%" PRIx64
+		    " from its image: the file has become shorter, or the "
+		    "disk fails",
+		    memory->images->pid,
+		    fill->vaddr + fill->done * serve->page_size);
 	case FILL_NO_MEMORY:
 		if (!said)
 			warn("pid %" PRIu32 ": no memory for its pages; trying "

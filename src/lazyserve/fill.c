@@ -45,13 +45,14 @@ static void pass(struct fill *fill, vaddr_t vaddr, uint64_t *counter)
 	errno = error;
 }
 
-/* EFAULT: a huge page came in between (mfill_atomic() in mm/userfaultfd.c). */
+/* EFAULT has two meanings in mfill_atomic(), mm/userfaultfd.c. */
 static enum fill_outcome outcome_of(int error)
 {
 	switch (error) {
 	case EAGAIN:
-	case EFAULT:
 		return FILL_CHANGING;
+	case EFAULT:
+		return FILL_NO_DATA;
 	case ENOMEM:
 		return FILL_NO_MEMORY;
 	case ESRCH:

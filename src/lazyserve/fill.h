@@ -18,6 +18,7 @@ enum fill_outcome {
 	FILL_DONE,
 	FILL_CHANGING,  /* an event is under way: read it, then again */
 	FILL_NO_MEMORY, /* for now, or by its control group */
+	FILL_NO_DATA,   /* it cannot be read; or a huge page came in between */
 	FILL_GONE,      /* the process has ended, or called exec */
 	FILL_ERROR,     /* errno */
 };

@@ -222,8 +222,7 @@ static void begin_sources(struct serve *serve, struct remote *remote,
 	const char *name = options->source ? options->source : options->command;
 	struct connection to;
 
-	if (local_begin(&serve->local, serve->page_size) < 0)
-		die_errno(EXIT_SYSTEM, "no memory");
+	local_begin(&serve->local);
 	if (!name)
 		return;
 	to = options->source ? connect_tcp(name) : connect_command(name);
@@ -250,7 +249,6 @@ static void serve(struct serve *serve, const struct options *options)
 	serve_run(serve);
 	if (serve->remote)
 		remote_end(&remote);
-	local_end(&serve->local);
 }
 
 int main(int argc, char **argv)

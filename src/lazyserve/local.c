@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int ask(struct source *source, const struct wish *wish)
@@ -29,19 +28,18 @@ static enum source_outcome failed(struct local *local,
 	return SOURCE_FAILED;
 }
 
-/* How many, or -1 with errno. */
-static int64_t read_pages(struct local *local, const struct chain_piece *piece,
-			  const char **data)
+/* How many, or -1 with errno.  They are not read here, but by UFFDIO_COPY. */
+static int64_t find_pages(const struct chain_piece *piece, const char **data)
 {
 	struct pages_file *file = &piece->level->pages;
+	const char *map = pages_file_map(file);
 	bool hole;
-	int64_t nr =
-		pages_file_look(file, piece->offset, piece->nr_pages, &hole);
+	int64_t nr;
 
-	*data = hole ? NULL : local->room;
-	if (nr > 0 && !hole &&
-	    pages_file_read(file, piece->offset, (uint64_t)nr, local->room) < 0)
+	if (!map)
 		return -1;
+	nr = pages_file_look(file, piece->offset, piece->nr_pages, &hole);
+	*data = hole ? NULL : map + piece->offset;
 	return nr;
 }
 
@@ -62,7 +60,7 @@ static enum source_outcome take(struct source *source, struct arrival *arrival)
 	    IMAGE_HERE)
 		return failed(local, &piece);
 	*arrival = (struct arrival){.wish = *wish};
-	nr = read_pages(local, &piece, &arrival->data);
+	nr = find_pages(&piece, &arrival->data);
 	if (nr < 0)
 		return failed(local, &piece);
 	arrival->nr_pages = (uint64_t)nr;
@@ -87,18 +85,10 @@ static short events(const struct source *source)
 	return 0;
 }
 
-int local_begin(struct local *local, uint32_t page_size)
+void local_begin(struct local *local)
 {
 	*local = (struct local){
 		.source = {ask, take, send, has_room, events, -1, -1,
 			   LOCAL_MOST, LOCAL_MOST, ""},
 	};
-	local->room = aligned_alloc(page_size, (size_t)LOCAL_MOST * page_size);
-	return local->room ? 0 : -1;
-}
-
-void local_end(struct local *local)
-{
-	free(local->room);
-	local->room = NULL;
 }

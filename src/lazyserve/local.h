@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * The source that is a directory and its parents: what is asked for arrives at
- * once.
+ * once.  The data of an arrival is a mapped file, which only a system call may
+ * read: EFAULT says that the file has become shorter, or cannot be read.
  */
 #ifndef LAZYSERVE_LOCAL_H
 #define LAZYSERVE_LOCAL_H
@@ -14,11 +15,8 @@ struct local {
 	struct source source;
 	struct wish wish; /* the one that waits */
 	bool waits;
-	char *room; /* LOCAL_MOST pages */
 };
 
-/* -1 with ENOMEM. */
-int local_begin(struct local *local, uint32_t page_size);
-void local_end(struct local *local);
+void local_begin(struct local *local);
 
 #endif
