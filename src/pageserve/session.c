@@ -90,6 +90,8 @@ static int send_some(struct session *session)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return tidy(session);
+		if (n < 0 && session->failed)
+			return -1; /* by something else, before */
 		if (n < 0)
 			return fault_errno(&session->fault,
 					   "it takes no answer");
@@ -251,8 +253,9 @@ void session_turn(struct session *session, short events)
 
 uint64_t session_deadline(const struct session *session, uint64_t limit_ns)
 {
-	bool owes = !session->greeted || session->have || session->due ||
-		    is_sending(session) || session->state == SESSION_CLOSING;
+	bool owes = !session->greeted || session->have ||
+		    session->inbox.begun || is_sending(session) ||
+		    session->state == SESSION_CLOSING;
 
 	return owes && limit_ns ? session->since_ns + limit_ns : UINT64_MAX;
 }

@@ -7,9 +7,10 @@
  * Memory is bounded: a head, and answers up to SESSION_ANSWERS bytes and one
  * more.  While those wait to be taken, no more questions are read.
  *
- * A client that owes something (its first message, the rest of one, pages, the
- * taking of an answer, the end of the connection after CLOSE) has the time
- * limit for each piece of it; one that is silent between two messages has not.
+ * A client that owes something (its first message, the rest of one, the rest of
+ * what it has begun to send, the taking of an answer, the end of the connection
+ * after CLOSE) has the time limit for each piece of it; one that only asks may
+ * be silent between two questions.
  */
 #ifndef PAGESERVE_SESSION_H
 #define PAGESERVE_SESSION_H

@@ -50,7 +50,7 @@ sent_apart() {
 	restore_and_check pages
 }
 
-twin_sent_apart() {
+fault_sent() {
 	victim anon=16M
 	dump_to 1 1
 	printf x | dd of=1/pages-65537.img bs=1 seek=$((8 << 20)) conv=notrunc status=none
@@ -155,7 +155,7 @@ asked_of_sent() {
 	fetch_lazily 1
 }
 
-twin_asked() {
+fault_asked() {
 	victim anon=16M
 	dump 1
 	cp -r 1 2
