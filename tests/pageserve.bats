@@ -324,7 +324,9 @@ asks() {
 			7 0x14000 1 right
 		END
 		diff want shown
-		grep -q '2 times it has asked for what is not here, first for pid 7 at 0x12000' errors
+		grep -q ': it asks for the page at 0x12000 of pid 7, which is not here$' errors
+		grep -q ': 2 times it has asked for what is not here$' errors
+		[ "$(wc -l <errors)" = 3 ]
 	done
 }
 

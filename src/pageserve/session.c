@@ -301,11 +301,10 @@ static void say_served(const struct session *session)
 	     session->name, session->nr_pages,
 	     num_bytes(session->nr_pages * session->page_size).text,
 	     session->nr_questions, session->nr_zero);
-	if (session->nr_lacking)
+	if (session->nr_lacking > 1)
 		complain("%s: %" PRIu64 " times it has asked for what is not "
-			 "here, first for pid %" PRIu32 " at 0x%" PRIx64,
-			 session->name, session->nr_lacking,
-			 session->lacking_pid, session->lacking);
+			 "here",
+			 session->name, session->nr_lacking);
 }
 
 static void say_end(const struct session *session, bool thrown_away)

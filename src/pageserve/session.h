@@ -52,8 +52,6 @@ struct session {
 	/* served */
 	uint64_t nr_questions, nr_pages, nr_zero;
 	uint64_t nr_lacking; /* questions */
-	uint32_t lacking_pid;
-	vaddr_t lacking; /* the first of those */
 };
 
 struct session_setup {
