@@ -265,7 +265,7 @@ hostile() {
 
 @test "imgwrite: its table of types is the one in pagestream(5)" {
 	grep -oE '^	\{[0-9A-Z_]+, "[^"]+", ID_[A-Z]+' "$ROOT/src/image/type.c" |
-		sed 's/IMAGE_INVENTORY/1/; s/IMAGE_SHMEM_PAGEMAP/59/; s/IMAGE_IRMAP_CACHE/60/; s/IMAGE_PAGES/100/' |
+		sed "$(sed -n 's/^	\(IMAGE_[A-Z_]*\) = \([0-9]*\),$/s,{\1\\>,{\2,/p' "$ROOT/src/image/type.h")" |
 		sed 's/^	{\([0-9]*\), "\([^"]*\)", \(ID_.*\)/\1 \2 \3/; s/ ID_HEX/ x/; s/ ID_LONG/ l/; s/ ID_.*//' | sort -n >table
 	[ "$(wc -l <table)" -gt 70 ]
 	sed -n '/^\.\\" TYPES/,/^\.El/p' "$ROOT/src/stream/pagestream.5" | sed -n 's/^\.It \([0-9]\)/\1/p' |

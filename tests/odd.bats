@@ -85,8 +85,7 @@ stands() {
 	counts_on
 	[ "$(count 1)" = 0 ]
 	# (twin) what must not be done is seen
-	stopper "$VICTIM" 1 unfiltered
-	[ "$(count 1)" -gt 0 ]
+	wait_for 10 eval 'stopper "$VICTIM" 1 unfiltered && [ "$(count 1)" -gt 0 ]'
 }
 
 @test "odd: reads past the cache, 64 MiB each, are whole, and the target is copied" {

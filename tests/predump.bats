@@ -960,10 +960,10 @@ ended_after() {
 @test "predump: --leave-stopped leaves the target as it was copied" {
 	victim anon=4M spin=2 children=1
 	succeeds -t "$VICTIM" -D image --rounds 1 --final --leave-stopped --track none
-	stands_still "$VICTIM"
+	wait_for 10 stands_still "$VICTIM" # each thread when its turn comes
 	imgcmp "$VICTIM" image/2
 	for pid in "$VICTIM" $(pgrep -P "$VICTIM"); do
-		stands_still "$pid"
+		wait_for 10 stands_still "$pid"
 		kill -CONT "$pid"
 	done
 	# (twin) the first round, made while it ran, is another

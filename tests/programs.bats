@@ -165,33 +165,84 @@ redis_errors() { ask info stats | grep -E '^(total_error_replies|rejected_connec
 
 redis_load() {
 	until [ -e stop ]; do
-		redis-benchmark -s redis.sock -q -t set,get -n 20000 -r 200000 -d 500 || exit 1
+		redis-benchmark -s redis.sock -q -t set,get -n 20000 -r "$1" -d 500 || exit 1
 	done
 }
 
-@test "programs: redis with 200 MB answers a benchmark while it is copied" {
+begin_redis() {
 	begin redis-server --port 0 --unixsocket redis.sock --save '' \
 		--enable-debug-command local
 	wait_for 10 eval '[ "$(ask ping)" = PONG ]'
-	ask debug populate 200000 key 1000
-	[ "$(awk '/^RssAnon/ { print $2 }' "/proc/$PROGRAM/status")" -ge 200000 ]
+	ask debug populate "$@"
 	redis_errors >before
-	redis_load >load.out 2>&1 3>&- &
-	local load=$!
-	VICTIMS+=("$load")
+}
 
-	ten_copies "$PROGRAM"
-	ten_copies --consistent "$PROGRAM"
-	kill -0 "$load"
+# begin_load KEYS: until there is a file "stop".
+begin_load() {
+	redis_load "$1" >load.out 2>&1 3>&- &
+	LOAD=$!
+	VICTIMS+=("$LOAD")
+}
+
+end_load() {
+	kill -0 "$LOAD"
 	touch stop
-	wait "$load"
-	copies_are_memory 1 "$PROGRAM"
+	wait "$LOAD"
+}
 
-	[ "$(ask dbsize)" -ge 200000 ]
+# Redis has counted no error, as it does where there is one.
+no_redis_errors() {
 	redis_errors | diff before -
 	ask no such command
 	redis_errors >after
 	not diff before after
+}
+
+@test "programs: redis with 200 MB answers a benchmark while it is copied" {
+	begin_redis 200000 key 1000
+	[ "$(awk '/^RssAnon/ { print $2 }' "/proc/$PROGRAM/status")" -ge 200000 ]
+	begin_load 200000
+
+	ten_copies "$PROGRAM"
+	ten_copies --consistent "$PROGRAM"
+	end_load
+	copies_are_memory 1 "$PROGRAM"
+
+	[ "$(ask dbsize)" -ge 200000 ]
+	no_redis_errors
+}
+
+# round N [--consistent]: on top of N - 1.
+round() {
+	stages "freeze $2 $PROGRAM" vmalist memread "imgwrite ${PARENT:+--parent ../$PARENT} $1"
+	[ "$STATUS" = '0 0 0 0' ] || { cat errors; return 1; }
+	PARENT=$1
+}
+
+flatten() { imgread --flatten "$1" | imgwrite --force flat; }
+
+@test "programs: redis answers a benchmark through 20 rounds of a chain" {
+	local i
+	begin_redis 20000 key 1000
+	memtrack --daemon --track=uffd "$PROGRAM"
+	begin_load 20000
+
+	PARENT=
+	for i in {1..20}; do
+		round "$i" ''
+	done
+	end_load
+	halt "$PROGRAM"
+	round 21 --consistent
+	[ "$(cat 21/pages-*.img | wc -c)" -lt "$(cat 1/pages-*.img | wc -c)" ]
+	flatten 21
+	imgcmp "$PROGRAM" flat
+	change_is_found "$PROGRAM" flat 1
+	kill -CONT "${HALTED[@]}"
+
+	memtrack --stop "$PROGRAM"
+	[ "$(ask dbsize)" -ge 20000 ]
+	no_redis_errors
 }
 
 @test "programs: python's lists come out as they do undisturbed" {

@@ -68,9 +68,10 @@ int img_open(int dir, const char *name)
 	return S_ISREG(stat.st_mode) ? steal_fd(&fd) : bad();
 }
 
-int img_read_file(int dir, const char *name, struct buf *out)
+int img_read_small(int dir, const char *name, size_t max, struct buf *out)
 {
 	own_fd int fd = img_open(dir, name);
+	size_t before = out->size;
 	ssize_t n;
 
 	if (fd < 0)
@@ -82,8 +83,15 @@ int img_read_file(int dir, const char *name, struct buf *out)
 		if (n < 0)
 			return -1;
 		out->size += (size_t)n;
+		if (out->size - before > max)
+			return bad();
 	} while (n);
 	return 0;
+}
+
+int img_read_file(int dir, const char *name, struct buf *out)
+{
+	return img_read_small(dir, name, SIZE_MAX, out);
 }
 
 static int take_u32(const char **at, const char *end, uint32_t *value)
@@ -107,8 +115,9 @@ int img_take_magic(const char **at, const char *end, uint32_t first,
 	return 0;
 }
 
-int img_take(const char **at, const char *end,
-	     const ProtobufCMessageDescriptor *type, ProtobufCMessage **message)
+static int take(const char **at, const char *end, ProtobufCAllocator *allocator,
+		const ProtobufCMessageDescriptor *type,
+		ProtobufCMessage **message)
 {
 	uint32_t size;
 
@@ -116,10 +125,40 @@ int img_take(const char **at, const char *end,
 		return 0;
 	if (take_u32(at, end, &size) < 0 || size > (uint64_t)(end - *at))
 		return bad();
-	*message = protobuf_c_message_unpack(type, NULL, size,
+	*message = protobuf_c_message_unpack(type, allocator, size,
 					     (const uint8_t *)*at);
 	if (!*message)
 		return bad();
 	*at += size;
 	return 1;
+}
+
+int img_take(const char **at, const char *end,
+	     const ProtobufCMessageDescriptor *type, ProtobufCMessage **message)
+{
+	return take(at, end, NULL, type, message);
+}
+
+/* What is freed meanwhile is little, and not given back. */
+static void *reserve(void *left, size_t size)
+{
+	if (size > *(size_t *)left)
+		return NULL;
+	*(size_t *)left -= size;
+	return malloc(size);
+}
+
+static void release(void *unused, void *data)
+{
+	(void)unused;
+	free(data);
+}
+
+int img_take_within(const char **at, const char *end, size_t memory,
+		    const ProtobufCMessageDescriptor *type,
+		    ProtobufCMessage **message)
+{
+	ProtobufCAllocator allocator = {reserve, release, &memory};
+
+	return take(at, end, &allocator, type, message);
 }

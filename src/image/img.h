@@ -20,6 +20,9 @@ enum img_magic {
 	IMG_INVENTORY = 0x58313116,
 	IMG_PAGEMAP = 0x56084025,
 	IMG_STATS = 0x57093306,
+	IMG_PSTREE = 0x50273030,
+	IMG_CORE = 0x55053847,
+	IMG_MM = 0x57492820,
 };
 
 /* A new file below dir, mode 0600; never follows or replaces anything. */
@@ -37,6 +40,8 @@ int img_write_file(int dir, const char *name, const struct buf *out);
  * pipe that nobody writes to).
  */
 int img_read_file(int dir, const char *name, struct buf *out);
+/* The same of at most max bytes; EBADMSG when there are more. */
+int img_read_small(int dir, const char *name, size_t max, struct buf *out);
 
 /* Opens a file to read from; the same. */
 int img_open(int dir, const char *name);
@@ -50,5 +55,13 @@ int img_take_magic(const char **at, const char *end, uint32_t first,
 int img_take(const char **at, const char *end,
 	     const ProtobufCMessageDescriptor *type,
 	     ProtobufCMessage **message);
+
+/*
+ * The same, for a message that may take at most memory bytes: in a hostile
+ * one each two bytes can become a hundred.
+ */
+int img_take_within(const char **at, const char *end, size_t memory,
+		    const ProtobufCMessageDescriptor *type,
+		    ProtobufCMessage **message);
 
 #endif

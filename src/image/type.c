@@ -15,10 +15,10 @@
 static const struct image_type types[] = {
 	/* what a dump of any process has */
 	{IMAGE_INVENTORY, "inventory.img", ID_NONE, IMG_INVENTORY},
-	{2, "pstree.img", ID_NONE, 0x50273030},
-	{3, "core-N.img", ID_DECIMAL, 0x55053847},
+	{IMAGE_PSTREE, "pstree.img", ID_NONE, IMG_PSTREE},
+	{IMAGE_CORE, "core-N.img", ID_DECIMAL, IMG_CORE},
 	{4, "ids-N.img", ID_DECIMAL, 0x54432030},
-	{5, "mm-N.img", ID_DECIMAL, 0x57492820},
+	{IMAGE_MM, "mm-N.img", ID_DECIMAL, IMG_MM},
 	{6, "fdinfo-N.img", ID_DECIMAL, 0x56213732},
 	{7, "files.img", ID_NONE, 0x56303138},
 	{8, "fs-N.img", ID_DECIMAL, 0x51403912},

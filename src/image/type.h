@@ -19,6 +19,9 @@
 /* Types that are more than a file to be carried. */
 enum image_type_number {
 	IMAGE_INVENTORY = 1,
+	IMAGE_PSTREE = 2,
+	IMAGE_CORE = 3,
+	IMAGE_MM = 5,
 	IMAGE_SHMEM_PAGEMAP = 59,
 	IMAGE_IRMAP_CACHE = 60,
 	IMAGE_PAGES = 100,

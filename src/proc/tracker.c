@@ -169,12 +169,11 @@ int tracker_stop(int tracker)
 
 vaddr_t canary_page(const char *maps)
 {
-	static const char name[] = "[stack]";
+	const char *at = maps;
 	struct vma vma;
 
-	while (maps_next(&maps, &vma) > 0)
-		if (vma.name_size == sizeof(name) - 1 &&
-		    !memcmp(vma.name, name, vma.name_size))
+	while (maps_find(maps, &at, " [stack]\n", &vma) > 0)
+		if (vma.name[0] == '[')
 			return vma.end - (vaddr_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }

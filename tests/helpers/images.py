@@ -12,6 +12,10 @@ TEXT, a line each:
     parent PATH           the link
     inventory none        leaves inventory.img out
     file NAME HEX         any file
+    pstree PID TID...     one more process of pstree.img
+    core TID SP [MACHINE] core-TID.img, of x86-64 or aarch64; SP may be "none"
+    mm PID                mm-PID.img; then, of it:
+    vma START END PROT FLAGS STATUS
     pagemap NAME N        pagemap-NAME.img with pages-N.img; then, of it:
     entry VADDR PAGES FLAGS [STYLE] [hole|zero|FILL]
     record HEX            a record that is not an entry
@@ -28,6 +32,7 @@ import sys
 
 PAGE = 4096
 COMMON, PAGEMAP, INVENTORY = 0x54564319, 0x56084025, 0x58313116
+PSTREE, CORE, MM = 0x50273030, 0x55053847, 0x57492820
 PARENT, LAZY, PRESENT = 1, 2, 4
 FLAGS = {"parent": PARENT, "lazy": LAZY, "present": PRESENT}
 
@@ -98,9 +103,50 @@ class Pages:
               record(fields((1, self.number))) + self.entries)
 
 
+def sub(number, data):
+    """A field that is a message."""
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def core(directory, tid, sp, machine="x86-64"):
+    number, thread, registers, field = {"x86-64": (1, 2, 2, 20), "aarch64": (3, 8, 3, 2),
+                                        "s390": (5, 10, 2, 1)}[machine]
+    data = fields((1, number))
+    if sp != "none":
+        data += sub(thread, sub(registers, fields((field, int(sp, 0)))))
+    write(directory, f"core-{tid}.img", struct.pack("=II", COMMON, CORE) + record(data))
+
+
+class Processes:
+    """pstree.img and the mm-PID.img, being made."""
+
+    def __init__(self):
+        self.tree, self.mms = b"", {}
+
+    def take(self, words):
+        if words[0] == "pstree":
+            self.tree += record(fields((1, int(words[1])), (2, 0), (3, 1), (4, 1),
+                                       *((5, int(tid)) for tid in words[2:])))
+        elif words[0] == "mm":
+            self.mms[words[1]] = b""
+        else:
+            start, end, prot, flags, status = (int(word, 0) for word in words[1:])
+            pid = list(self.mms)[-1]
+            self.mms[pid] += sub(14, fields((1, start), (2, end), (3, 0), (4, 0), (5, prot),
+                                            (6, flags), (7, status), (8, 1)))
+
+    def write(self, directory):
+        if self.tree:
+            write(directory, "pstree.img", struct.pack("=II", COMMON, PSTREE) + self.tree)
+        for pid, vmas in self.mms.items():
+            write(directory, f"mm-{pid}.img", struct.pack("=II", COMMON, MM) +
+                  record(fields((1, 4096), (12, 1), (13, 33)) + vmas))
+
+
 def make(directory):
     os.mkdir(directory)
     pages, cut, inventory = None, 0, True
+    processes = Processes()
     for line in list(sys.stdin) + ["pagemap"]:
         words = line.split("#")[0].split()
         if not words:
@@ -117,6 +163,10 @@ def make(directory):
             os.symlink(words[1], os.path.join(directory, "parent"))
         elif words[0] == "inventory":
             inventory = False
+        elif words[0] in ("pstree", "mm", "vma"):
+            processes.take(words)
+        elif words[0] == "core":
+            core(directory, *words[1:])
         elif words[0] == "file":
             write(directory, words[1], bytes.fromhex("".join(words[2:])))
         elif words[0] == "pagemap":
@@ -126,6 +176,7 @@ def make(directory):
             pages = words[1:] and Pages(directory, words[1], int(words[2]))
         else:
             sys.exit(f"what is '{line}'?")
+    processes.write(directory)
     if inventory:
         write(directory, "inventory.img",
               struct.pack("=I", INVENTORY) + record(fields((1, 2), (8, 123456))))

@@ -8,9 +8,9 @@
 #define MUTATOR_IO_H
 
 #include "mutator.h"
+#include "ring.h"
 
 #include <linux/aio_abi.h>
-#include <linux/io_uring.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -131,59 +131,12 @@ static void mutate_aio(struct mutator *m)
 
 /* --- io_uring --- */
 
-enum { RING_DEPTH = 4 };
-
-struct ring {
-	int fd;
-	struct io_uring_params params;
-	char *queues; /* both */
-	struct io_uring_sqe *entries;
-};
-
-static struct ring ring_begin(void)
+static void ring_read(struct mutator *m, struct ring *ring, struct reading *r,
+		      uint8_t opcode)
 {
-	struct ring ring = {.params.flags = 0};
-	size_t size;
-
-	ring.fd = (int)syscall(SYS_io_uring_setup, RING_DEPTH, &ring.params);
-	if (ring.fd < 0)
-		err(1, "io_uring_setup");
-	size = ring.params.cq_off.cqes +
-	       ring.params.cq_entries * sizeof(struct io_uring_cqe);
-	ring.queues = mmap(NULL, size + 65536, MUTATOR_RW, MAP_SHARED, ring.fd,
-			   IORING_OFF_SQ_RING);
-	ring.entries = mmap(NULL, RING_DEPTH * sizeof(*ring.entries),
-			    MUTATOR_RW, MAP_SHARED, ring.fd, IORING_OFF_SQES);
-	if (ring.queues == MAP_FAILED || ring.entries == MAP_FAILED)
-		err(1, "io_uring");
-	return ring;
-}
-
-static void ring_end(struct ring *ring)
-{
-	size_t size = ring->params.cq_off.cqes +
-		      ring->params.cq_entries * sizeof(struct io_uring_cqe);
-
-	munmap(ring->queues, size + 65536);
-	munmap(ring->entries, RING_DEPTH * sizeof(*ring->entries));
-	close(ring->fd);
-}
-
-static _Atomic uint32_t *ring_word(const struct ring *ring, uint32_t offset)
-{
-	return (_Atomic uint32_t *)(ring->queues + offset);
-}
-
-static void ring_prepare(struct mutator *m, struct ring *ring,
-			 struct reading *r, uint8_t opcode)
-{
-	_Atomic uint32_t *tail = ring_word(ring, ring->params.sq_off.tail);
-	uint32_t *slots =
-		(uint32_t *)(ring->queues + ring->params.sq_off.array);
-	uint32_t mask = *ring_word(ring, ring->params.sq_off.ring_mask);
 	size_t bytes = r->bytes / RING_DEPTH;
 
-	for (uint32_t i = 0; i < RING_DEPTH; i++) {
+	for (uint32_t i = 0; i < RING_DEPTH; i++)
 		ring->entries[i] = (struct io_uring_sqe){
 			.opcode = opcode,
 			.fd = r->fd,
@@ -191,43 +144,7 @@ static void ring_prepare(struct mutator *m, struct ring *ring,
 			.len = (uint32_t)bytes,
 			.off = (uint64_t)draw_place(m, r),
 		};
-		slots[(*tail + i) & mask] = i;
-	}
-	*tail += RING_DEPTH;
-}
-
-/* The answers, which have to be whole. */
-static void ring_reap(struct ring *ring, const struct reading *r)
-{
-	_Atomic uint32_t *head = ring_word(ring, ring->params.cq_off.head);
-	_Atomic uint32_t *tail = ring_word(ring, ring->params.cq_off.tail);
-	uint32_t mask = *ring_word(ring, ring->params.cq_off.ring_mask);
-	struct io_uring_cqe *answers =
-		(struct io_uring_cqe *)(ring->queues +
-					ring->params.cq_off.cqes);
-
-	for (; *head != *tail; ++*head)
-		if (answers[*head & mask].res != (int)(r->bytes / RING_DEPTH))
-			errx(1, "io_uring: %d", answers[*head & mask].res);
-}
-
-static void ring_read(struct mutator *m, struct ring *ring, struct reading *r,
-		      uint8_t opcode)
-{
-	_Atomic uint32_t *head = ring_word(ring, ring->params.cq_off.head);
-	_Atomic uint32_t *tail = ring_word(ring, ring->params.cq_off.tail);
-	uint32_t submit = RING_DEPTH;
-
-	ring_prepare(m, ring, r, opcode);
-	while (*tail - *head < RING_DEPTH) {
-		long n = syscall(SYS_io_uring_enter, ring->fd, submit,
-				 RING_DEPTH, IORING_ENTER_GETEVENTS, NULL, 0);
-
-		if (n < 0 && errno != EINTR)
-			err(1, "io_uring_enter");
-		submit -= n > 0 ? (uint32_t)n : 0;
-	}
-	ring_reap(ring, r);
+	ring_go(ring, RING_DEPTH, bytes);
 }
 
 static void mutate_uring(struct mutator *m)
@@ -242,21 +159,12 @@ static void mutate_uring(struct mutator *m)
 	}
 }
 
-static void ring_register(struct ring *ring, struct reading *r)
-{
-	struct iovec buffer = {r->buffer, r->bytes};
-
-	if (syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS,
-		    &buffer, 1) < 0)
-		err(1, "IORING_REGISTER_BUFFERS");
-}
-
 static void mutate_fixed(struct mutator *m)
 {
 	struct reading r = reading_begin(m, m->size);
 	struct ring ring = ring_begin();
 
-	ring_register(&ring, &r);
+	ring_register(&ring, r.buffer, r.bytes);
 	for (;; turn_end(m)) {
 		turn_begin(m);
 		ring_read(m, &ring, &r, IORING_OP_READ_FIXED);
@@ -274,12 +182,11 @@ static void mutate_refixed(struct mutator *m)
 
 		turn_begin(m);
 		ring = ring_begin();
-		ring_register(&ring, &r);
+		ring_register(&ring, r.buffer, r.bytes);
 		for (reads = draw_below(m, 200); reads; reads--)
 			ring_read(m, &ring, &r, IORING_OP_READ_FIXED);
 		if (draw_below(m, 2))
-			syscall(SYS_io_uring_register, ring.fd,
-				IORING_UNREGISTER_BUFFERS, NULL, 0);
+			ring_unregister(&ring);
 		ring_end(&ring);
 		usleep((useconds_t)draw_below(m, 400000));
 	}

@@ -12,6 +12,9 @@
  *   faults     serves its own page faults by userfaultfd, of memory that it
  *              drops again and again: [0] how often, [1] wrong bytes
  *   full       has no descriptor left; counts [0]
+ *   ring       registers a buffer with an io_uring; at SIGUSR1 it reads into
+ *              that, and lets go of both: [0] is 1 then
+ *   hidden     the same with a ring that has no descriptor, and it keeps both
  */
 #include <err.h>
 #include <errno.h>
@@ -22,6 +25,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,7 +38,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { USAGE = 100, DIRECT_BYTES = 64 << 20 };
+#include "ring.h"
+
+enum { USAGE = 100, DIRECT_BYTES = 64 << 20, RING_BYTES = 1 << 20 };
 
 static volatile uint64_t *counts;
 
@@ -198,6 +204,41 @@ static void be_full(void)
 	count(NULL);
 }
 
+/* What comes into the buffer goes past its owner's page tables. */
+static void be_ring(const char *path, bool hidden)
+{
+	char *buffer = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open(path, O_RDONLY);
+	struct ring ring = ring_begin();
+	sigset_t wanted;
+	int got;
+
+	memset(buffer, 1, RING_BYTES);
+	ring_register(&ring, buffer, RING_BYTES);
+	ring.entries[0] = (struct io_uring_sqe){
+		.opcode = IORING_OP_READ_FIXED,
+		.fd = fd,
+		.addr = (uintptr_t)buffer,
+		.len = RING_BYTES,
+	};
+	if (hidden)
+		ring_hide(&ring);
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &wanted, NULL);
+	say_ready(0);
+	sigwait(&wanted, &got);
+	ring_go(&ring, 1, RING_BYTES);
+	if (!hidden) {
+		ring_unregister(&ring);
+		ring_end(&ring);
+	}
+	counts[0] = 1;
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	char path[4096];
@@ -223,5 +264,9 @@ int main(int argc, char **argv)
 		be_faults();
 	else if (!strcmp(argv[1], "full"))
 		be_full();
+	else if (!strcmp(argv[1], "ring"))
+		be_ring(path, false);
+	else if (!strcmp(argv[1], "hidden"))
+		be_ring(path, true);
 	errx(USAGE, "no such kind");
 }

@@ -268,3 +268,62 @@ chain_stall() {
 
 plant_consistent() { CONSISTENT=--consistent; }
 twin_stall() { ROUNDS=1 finds "ours stops it .* read mode" plant_consistent chain_stall; }
+
+# --- What a round costs
+
+# took COMMAND...: in microseconds.
+took() {
+	local began=$EPOCHREALTIME
+	"$@" >/dev/null
+	echo $((${EPOCHREALTIME/./} - ${began/./}))
+}
+
+# write_some TENTHS: of a percent of its pages; how long a page took, in ns.
+write_some() {
+	local answer pages ns
+	answer=$(tell "$1")
+	read -r _ pages ns <<<"$answer"
+	[ "$pages" = 0 ] && echo 0 || echo $((ns / pages))
+}
+
+# cost METHOD: to begin, a full round, and rounds after so many pages were
+# written; between two of them one that sends what the one before reported.
+cost() {
+	local number share written began=$EPOCHREALTIME
+	TRACK=$1
+	track ''
+	note "$1: to begin $((${EPOCHREALTIME/./} - ${began/./})) us"
+	note "$1: a full round $(took copy 1) us, stopped $(stopped 1) us"
+	copy 2
+	for number in 3 5 7 9; do
+		share=${SHARES[number]}
+		written=$(write_some "$share")
+		note "$1: $share tenths of a percent, each written in $written ns:" \
+			"$(took copy $number) us, stopped $(stopped $number) us"
+		copy $((number + 1))
+	done
+	stopped 10 >>"../$1.stopped"
+	memtrack --stop "$VICTIM"
+}
+SHARES=([3]=0 [5]=10 [7]=100 [9]=1000)
+
+# userfaultfd beside soft-dirty bits, on a kernel that has both: the scan for
+# what was written is a part of the stop, or not.
+chain_costs() {
+	local i method
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() { exec writer 64; }
+	victim
+	note "a page is written in $(write_some 1000) ns"
+	for ((i = 0; i < ROUNDS; i++)); do
+		for method in uffd soft-dirty; do
+			mkdir "$method.$i"
+			(cd "$method.$i" && cost "$method")
+			rm -r "$method.$i"
+		done
+	done
+	[ "$(median uffd.stopped)" -lt "$(median soft-dirty.stopped)" ] ||
+		fail "stopped $(tr '\n' ' ' <uffd.stopped) us, by soft-dirty bits" \
+			"$(tr '\n' ' ' <soft-dirty.stopped)"
+}
+! grep -q '^6\.1\.' /proc/sys/kernel/osrelease || unset -f chain_costs
