@@ -550,6 +550,10 @@ natively() {
 	natively sent_in_vain
 }
 
+@test "pageserve: killed while criu writes into one directory with it, that does not look whole either" {
+	natively sent_together_in_vain
+}
+
 @test "pageserve: without space while criu sends, it says so, and criu fails" {
 	natively sent_too_much
 }
