@@ -143,8 +143,8 @@ def questions(directory):
 
 def ask(form, port, directory, flight="16"):
     form = int(form)
-    connection, stream = connect(port)
     todo, flying, lines = questions(directory), [], []
+    connection, stream = connect(port)
     while todo or flying:
         while todo and len(flying) < int(flight):
             flying.append(todo.pop())
