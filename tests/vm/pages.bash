@@ -96,3 +96,11 @@ plant_sent() {
 	done
 }
 twin_pageserve() { finds 'says: error 1 first' plant_sent chain_pageserve; }
+
+# The parent has not all the pages that it should have: criu cannot even dump.
+plant_lack() {
+	mkdir lack
+	ln -s ../sent/2 lack/1
+	(cd lack && plant_entry)
+}
+twin_pageserve_lack() { finds 'criu dump: .*page-xfer' plant_lack chain_pageserve; }
