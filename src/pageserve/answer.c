@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pageserve/answer.h"
 
-#include <errno.h>
+#include "base/die.h"
+
 #include <inttypes.h>
 
 static int put(struct session *session, const void *data, size_t size)
@@ -94,18 +95,19 @@ static int check_question(struct session *session,
 			 message->nr_pages, message->dst_id, message->vaddr);
 }
 
+/* At once, since a criu that waits for it does not end the session. */
 static void note_lacking(struct session *session, const struct message *message)
 {
-	if (session->nr_lacking++)
-		return;
-	session->lacking_pid = (uint32_t)message->dst_id;
-	session->lacking = message->vaddr;
+	if (!session->nr_lacking++)
+		complain("%s: it asks for the page at 0x%" PRIx64
+			 " of pid %" PRIu64 ", which is not here",
+			 session->name, message->vaddr, message->dst_id);
 }
 
 /*
  * In the session's room for answers.  A page that is not here is answered by
- * no page: a client of ours goes on; criu's ends in any case, whether by that
- * or by the end of the connection.
+ * no page: a client of ours goes on.  criu's waits for the bytes, and fails at
+ * the next answer; the end of the connection would not be better for it.
  */
 static int answer_question(struct session *session,
 			   const struct message *message)

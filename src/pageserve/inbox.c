@@ -76,6 +76,7 @@ int inbox_begin(struct inbox *inbox)
 		return 0;
 	inbox->begun = true;
 	inbox->parent = -1;
+	inbox->img.entries = inbox->img.pages = -1;
 	inbox->pages_id = PAGES_ID_FIRST;
 	switch (image_dir_join(&inbox->dir, inbox->path)) {
 	case IMAGE_DIR_FINE:
@@ -192,11 +193,13 @@ int inbox_open(struct inbox *inbox, uint64_t dst_id)
 	if (inbox_begin(inbox) < 0 || close_image(inbox) < 0 ||
 	    name_image(inbox, dst_id) < 0 || load_held(inbox) < 0)
 		return -1;
-	inbox->open = true;
 	inbox->dst_id = dst_id;
 	inbox->end = 0;
 	inbox->nr_images++;
-	return create_image(inbox);
+	if (create_image(inbox) < 0)
+		return -1;
+	inbox->open = true;
+	return 0;
 }
 
 /* --- its pages --- */
@@ -327,10 +330,8 @@ void inbox_release(struct inbox *inbox)
 {
 	if (!inbox->begun)
 		return;
-	if (inbox->open) {
-		pagemap_img_release(&inbox->img);
-		pagemap_list_release(&inbox->held);
-	}
+	pagemap_img_release(&inbox->img);
+	pagemap_list_release(&inbox->held);
 	inbox->open = false;
 	inbox->begun = false;
 	image_dir_abort(&inbox->dir);

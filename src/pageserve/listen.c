@@ -4,14 +4,17 @@
 #include "base/die.h"
 #include "base/own.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#define BACKLOG 16
+#define BACKLOG  16
+#define PAUSE_US 10000
 
 static struct addrinfo *look_up(const char *address, uint16_t port)
 {
@@ -93,8 +96,11 @@ int listen_accept(int listener, char *name, size_t size)
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int yes = 1;
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN) /* no descriptor, perhaps: not at once */
+			usleep(PAUSE_US);
 		return -1;
+	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
 	listen_name(fd, name, size);

@@ -38,7 +38,7 @@ static const struct tool tool = {
 	"      --protocol 24|32     of CRIU up to 4.1, or of 4.2; default: as "
 	"the client\n"
 	"      --once               end with the first client\n"
-	"      --timeout TIME       for a client that owes something; 0: none; "
+	"      --timeout TIME       for who owes something; 0: none; "
 	"default 5min\n"
 	"      --daemon             listen, and go on in the background\n"
 	"      --status-fd FD       write a NUL byte there when listening\n" COMMON_HELP
@@ -162,12 +162,20 @@ static void parse_options(struct options *options, int argc, char **argv)
 	options->server.setup.path = argv[optind];
 }
 
-/* What we hold are a target's pages. */
+/*
+ * What we hold are a target's pages: no core file.  A chain takes two
+ * descriptors a level and a process.
+ */
 static void prepare(void)
 {
 	struct rlimit none = {0, 0};
+	struct rlimit files;
 
 	setrlimit(RLIMIT_CORE, &none);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	signal(SIGPIPE, SIG_IGN);
 }
 

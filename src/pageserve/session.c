@@ -90,6 +90,8 @@ static int send_some(struct session *session)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return tidy(session);
+		if (n < 0 && session->failed)
+			return -1; /* by something else, before */
 		if (n < 0)
 			return fault_errno(&session->fault,
 					   "it takes no answer");
@@ -251,8 +253,9 @@ void session_turn(struct session *session, short events)
 
 uint64_t session_deadline(const struct session *session, uint64_t limit_ns)
 {
-	bool owes = !session->greeted || session->have || session->due ||
-		    is_sending(session) || session->state == SESSION_CLOSING;
+	bool owes = !session->greeted || session->have ||
+		    session->inbox.begun || is_sending(session) ||
+		    session->state == SESSION_CLOSING;
 
 	return owes && limit_ns ? session->since_ns + limit_ns : UINT64_MAX;
 }
@@ -298,11 +301,10 @@ static void say_served(const struct session *session)
 	     session->name, session->nr_pages,
 	     num_bytes(session->nr_pages * session->page_size).text,
 	     session->nr_questions, session->nr_zero);
-	if (session->nr_lacking)
+	if (session->nr_lacking > 1)
 		complain("%s: %" PRIu64 " times it has asked for what is not "
-			 "here, first for pid %" PRIu32 " at 0x%" PRIx64,
-			 session->name, session->nr_lacking,
-			 session->lacking_pid, session->lacking);
+			 "here",
+			 session->name, session->nr_lacking);
 }
 
 static void say_end(const struct session *session, bool thrown_away)

@@ -7,9 +7,10 @@
  * Memory is bounded: a head, and answers up to SESSION_ANSWERS bytes and one
  * more.  While those wait to be taken, no more questions are read.
  *
- * A client that owes something (its first message, the rest of one, pages, the
- * taking of an answer, the end of the connection after CLOSE) has the time
- * limit for each piece of it; one that is silent between two messages has not.
+ * A client that owes something (its first message, the rest of one, the rest of
+ * what it has begun to send, the taking of an answer, the end of the connection
+ * after CLOSE) has the time limit for each piece of it; one that only asks may
+ * be silent between two questions.
  */
 #ifndef PAGESERVE_SESSION_H
 #define PAGESERVE_SESSION_H
@@ -51,8 +52,6 @@ struct session {
 	/* served */
 	uint64_t nr_questions, nr_pages, nr_zero;
 	uint64_t nr_lacking; /* questions */
-	uint32_t lacking_pid;
-	vaddr_t lacking; /* the first of those */
 };
 
 struct session_setup {

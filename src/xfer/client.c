@@ -38,6 +38,17 @@ void client_release(struct client *client)
 
 /* --- asking --- */
 
+/* What is sent makes room for what comes. */
+static int tidy(struct client *client)
+{
+	struct buf *sending = &client->sending;
+
+	sending->size -= client->sent;
+	memmove(sending->data, sending->data + client->sent, sending->size);
+	client->sent = 0;
+	return 0;
+}
+
 int client_send(struct client *client)
 {
 	struct buf *sending = &client->sending;
@@ -49,7 +60,7 @@ int client_send(struct client *client)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -1;
+			return errno == EAGAIN ? tidy(client) : -1;
 		client->sent += (size_t)n;
 	}
 	sending->size = 0;

@@ -143,8 +143,8 @@ def questions(directory):
 
 def ask(form, port, directory, flight="16"):
     form = int(form)
-    connection, stream = connect(port)
     todo, flying, lines = questions(directory), [], []
+    connection, stream = connect(port)
     while todo or flying:
         while todo and len(flying) < int(flight):
             flying.append(todo.pop())
@@ -208,13 +208,13 @@ def pretend(text):
     listener = socket.create_server(("127.0.0.1", 0))
     print("port", listener.getsockname()[1], flush=True)
     connection, _ = listener.accept()
-    connection.recv(24)
-    connection.sendall(bytes.fromhex(text))
-    connection.shutdown(socket.SHUT_WR)
     try:
+        connection.recv(24)
+        connection.sendall(bytes.fromhex(text))
+        connection.shutdown(socket.SHUT_WR)
         connection.recv(1 << 20)
-    except ConnectionResetError:
-        pass
+    except OSError:
+        pass  # the client has had enough
 
 
 if __name__ == "__main__":

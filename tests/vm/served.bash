@@ -50,7 +50,7 @@ sent_apart() {
 	restore_and_check pages
 }
 
-twin_sent_apart() {
+fault_sent() {
 	victim anon=16M
 	dump_to 1 1
 	printf x | dd of=1/pages-65537.img bs=1 seek=$((8 << 20)) conv=notrunc status=none
@@ -113,6 +113,23 @@ sent_in_vain() {
 	restore_and_check pages
 }
 
+# The same in the directory that criu writes to: criu fails before it writes its
+# inventory.img.
+sent_together_in_vain() {
+	victim anon=16M
+	mkdir 1
+	(
+		ulimit -f 4096
+		open_server_once 1
+		# shellcheck disable=SC2046 # words
+		not timeout 40 criu dump -v4 -D 1 -o dump.log -t "$VICTIM" $(to_server)
+		not wait "$SERVER"
+	)
+	has '1/ids-*.img'
+	not has '1/inventory.img'
+	not has '1/page*.img'
+}
+
 # No space is left while criu sends.
 sent_too_much() {
 	victim anon=16M
@@ -155,7 +172,7 @@ asked_of_sent() {
 	fetch_lazily 1
 }
 
-twin_asked() {
+fault_asked() {
 	victim anon=16M
 	dump 1
 	cp -r 1 2
