@@ -53,3 +53,7 @@ restores() {
 @test "lazyserve: a restored process forks, unmaps and drops what it does not have yet" {
 	restores lazyserve_changes
 }
+
+@test "lazyserve: killed during a criu restore, or soon after: criu does not hang, and nothing is wrong" {
+	restores lazyserve_killed
+}
