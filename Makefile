@@ -19,7 +19,7 @@ DESTDIR ?=
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
 	imgwrite/imgwrite imgread/imgread memtrack/memtrack framedump/framedump \
-	predump/predump
+	makelazy/makelazy predump/predump
 
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
@@ -36,6 +36,7 @@ imgwrite.uses  := stage stream proc image vm base
 imgread.uses   := stage stream proc image vm base
 memtrack.uses  := stage stream proc image vm base
 framedump.uses := stage stream proc vm base
+makelazy.uses  := stage stream proc image vm base
 predump.uses   := stage proc base
 helpers.uses   := stream image proc vm base
 stream.libs    := -lprotobuf-c -lxxhash -lisal

@@ -8,6 +8,8 @@ images.py pages DIR [flatten]  a line a page: pagemap, address, flags, what is
 images.py thin DIR             pages that are the same in DIR/parent become
                                entries of the parent, as criu's would
 
+images.py drop DIR VADDR   the one page is in no pagemap any more, nor its bytes
+
 TEXT, a line each:
     parent PATH           the link
     inventory none        leaves inventory.img out
@@ -246,6 +248,20 @@ def show(directory, flatten=False):
             print(f"{name} {vaddr:#x} {flags} {digest}")
 
 
+def drop(directory, gone):
+    for name in pagemaps(directory):
+        number, pages = load(directory, name)
+        if pages.pop(int(gone, 16), None) is None:
+            continue
+        out = Pages(directory, name[8:-4], number)
+        for vaddr, (flags, content) in pages.items():
+            out.entries += encode(vaddr, 1, flags)
+            if content is not None:
+                out.file.write(content)
+                out.end += PAGE
+        out.close()
+
+
 def thin(directory):
     for name in pagemaps(directory):
         above = os.path.join(directory, "parent")
@@ -265,4 +281,4 @@ def thin(directory):
 
 
 if __name__ == "__main__":
-    {"make": make, "pages": show, "thin": thin}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "pages": show, "thin": thin, "drop": drop}[sys.argv[1]](*sys.argv[2:])
