@@ -113,6 +113,39 @@ chain_flags() {
 chain_lazy_flags() { PLANT=with_lazy_flags chain_lazy; }
 chain_lazy_local_flags() { PLANT=with_lazy_flags chain_lazy_local; }
 
+# What the chain holds is made lazy for any criu: restored is a directory of some
+# pages, and the others come from the full one.
+chain_made_lazy() {
+	victim anon=8M sparse=1M heap mutate=2 blocked=4
+	track ''
+	copy 1
+	change
+	dump 2
+	imgread --all --flatten 2 | makelazy --mark | imgwrite full
+	imgread --all full | makelazy | imgwrite small
+	rm -r 1 2
+	"$PLANT"
+	at_most small 200
+	note "$(own_pages small) of $(own_pages full) pages in $(du -sk small | cut -f1) KiB"
+	mkdir work
+	start full lazy-pages -W work
+	FETCHER=$STARTED
+	says work lazy-pages 'Waiting for incoming connections'
+	start small restore --lazy-pages -W work
+	RESTORER=$STARTED
+	says work restore 'Restore finished successfully'
+	check
+	ends "$FETCHER" work lazy-pages
+}
+
+plant_byte_full() {
+	mkdir 1
+	mv full/pages-1.img 1/
+	plant_byte
+	mv 1/pages-1.img full/
+}
+twin_made_lazy() { finds 'says: error 1 first' plant_byte_full chain_made_lazy; }
+
 # More is written than was said.
 plant_writes() {
 	local page
