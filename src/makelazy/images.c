@@ -88,6 +88,7 @@ static void begin_task(const struct images *images, struct task *task)
 	task->listed = true;
 	task->nr_stacks = 0;
 	runlist_release(&task->may);
+	runlist_release(&task->quiet);
 	task->low = 0;
 	for (size_t i = 0; i < found->nr_tids; i++)
 		take_stack(images, task, found->tids[i]);

@@ -49,11 +49,11 @@ struct task *tasks_find(struct tasks *tasks, uint32_t ns_pid)
 	return NULL;
 }
 
-static void add_range(const struct tasks *tasks, struct task *task,
+static void add_range(const struct tasks *tasks, struct runlist *list,
 		      vaddr_t start, vaddr_t end)
 {
-	if (start < end && runlist_append_range(&task->may, start, end,
-						RUN_LAZY, tasks->page_size) < 0)
+	if (runlist_append_range(list, start, end, RUN_LAZY, tasks->page_size) <
+	    0)
 		die(EXIT_SYSTEM, "no memory");
 }
 
@@ -99,10 +99,12 @@ void task_add_mapping(struct tasks *tasks, struct task *task, vaddr_t start,
 		sort_stacks(task);
 	task->listed = true;
 	task->low = end;
+	if (may_be_lazy)
+		add_range(tasks, &task->may, start, end);
 	while (may_be_lazy && start < end) {
 		vaddr_t stack = next_stack(tasks, task, start, end);
 
-		add_range(tasks, task, start, stack);
+		add_range(tasks, &task->quiet, start, stack);
 		start = stack + (stack < end ? tasks->page_size : 0);
 	}
 }

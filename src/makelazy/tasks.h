@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * The tasks of a stream, and which pages of each may be lazy: those of
- * mappings that a lazy restore watches for faults, but for the page that a
- * stack pointer of a thread points into.  CRIU means to leave that page out,
- * too (is_stack() in its criu/mem.c): the kernel may touch it before anybody
- * answers faults.  These functions die.
+ * mappings that a lazy restore watches for faults.
+ *
+ * CRIU means to leave out the page that a thread's stack pointer points into
+ * (criu/mem.c, is_stack()), but compares the wrong bits, and marks it.  What is
+ * marked is to be lazy all the same: a page that `criu lazy-pages` has marked,
+ * and the restored process has already, makes it try to copy that page for
+ * ever (criu/uffd.c, uffd_check_op_error(): EEXIST counts as no progress).  So
+ * only where nobody has marked it such a page stays.
+ *
+ * These functions die.
  */
 #ifndef MAKELAZY_TASKS_H
 #define MAKELAZY_TASKS_H
@@ -16,13 +22,14 @@ struct task {
 	uint32_t ns_pid; /* names its images */
 	vaddr_t *stacks; /* where threads have their stack pointers */
 	size_t nr_stacks;
-	size_t at_stack;    /* the next one, of the mappings so far */
-	bool sp_missing;    /* of some thread it is not known */
-	bool listed;        /* its mappings are known */
-	bool has_mm;        /* by mm-PID.img */
-	struct runlist may; /* be lazy */
-	size_t at;          /* in may, of the pages so far */
-	vaddr_t low;        /* where its next mapping may begin */
+	size_t at_stack;         /* the next one, of the mappings so far */
+	bool sp_missing;         /* of some thread it is not known */
+	bool listed;             /* its mappings are known */
+	bool has_mm;             /* by mm-PID.img */
+	struct runlist may;      /* be lazy, if they are marked */
+	struct runlist quiet;    /* the same without stacks in use */
+	size_t at_may, at_quiet; /* of the pages so far */
+	vaddr_t low;             /* where its next mapping may begin */
 };
 
 struct tasks {

@@ -103,15 +103,19 @@ static void put_piece(struct thin *thin, struct run piece, bool lazy)
 /* By the mappings, or else by what CRIU has marked. */
 static void put_pages(struct thin *thin, struct task *task, struct run run)
 {
-	while (run.nr_pages) {
-		struct run piece = run;
-		bool lazy = run.flags & RUN_LAZY;
+	bool marked = run.flags & RUN_LAZY;
+	const struct runlist *list = marked ? &task->may : &task->quiet;
+	size_t *at = marked ? &task->at_may : &task->at_quiet;
 
-		if (task->listed)
-			lazy = runlist_cut(&task->may, &task->at, &run, &piece,
-					   thin->page_size);
-		else
-			run.nr_pages = 0;
+	if (!task->listed) {
+		put_piece(thin, run, marked);
+		return;
+	}
+	while (run.nr_pages) {
+		struct run piece;
+		bool lazy =
+			runlist_cut(list, at, &run, &piece, thin->page_size);
+
 		put_piece(thin, piece, lazy);
 	}
 }

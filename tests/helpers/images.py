@@ -8,7 +8,8 @@ images.py pages DIR [flatten]  a line a page: pagemap, address, flags, what is
 images.py thin DIR             pages that are the same in DIR/parent become
                                entries of the parent, as criu's would
 
-images.py drop DIR VADDR   the one page is in no pagemap any more, nor its bytes
+images.py drop DIR VADDR       the one page is in no pagemap any more
+images.py unmark DIR           no page is lazy any more
 
 TEXT, a line each:
     parent PATH           the link
@@ -248,18 +249,28 @@ def show(directory, flatten=False):
             print(f"{name} {vaddr:#x} {flags} {digest}")
 
 
-def drop(directory, gone):
+def rewrite(directory, change):
+    """With what change(vaddr, flags) gives for the flags; None for no entry."""
     for name in pagemaps(directory):
         number, pages = load(directory, name)
-        if pages.pop(int(gone, 16), None) is None:
-            continue
         out = Pages(directory, name[8:-4], number)
         for vaddr, (flags, content) in pages.items():
+            flags = change(vaddr, flags)
+            if flags is None:
+                continue
             out.entries += encode(vaddr, 1, flags)
             if content is not None:
                 out.file.write(content)
                 out.end += PAGE
         out.close()
+
+
+def drop(directory, gone):
+    rewrite(directory, lambda vaddr, flags: None if vaddr == int(gone, 16) else flags)
+
+
+def unmark(directory):
+    rewrite(directory, lambda _, flags: flags & ~LAZY)
 
 
 def thin(directory):
@@ -281,4 +292,4 @@ def thin(directory):
 
 
 if __name__ == "__main__":
-    {"make": make, "pages": show, "thin": thin, "drop": drop}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "pages": show, "thin": thin, "drop": drop, "unmark": unmark}[sys.argv[1]](*sys.argv[2:])

@@ -113,9 +113,32 @@ chain_flags() {
 chain_lazy_flags() { PLANT=with_lazy_flags chain_lazy; }
 chain_lazy_local_flags() { PLANT=with_lazy_flags chain_lazy_local; }
 
-# What the chain holds is made lazy for any criu: restored is a directory of some
-# pages, and the others come from the full one.
+# restore_small: small has some of the pages of full, from which the others come.
+restore_small() {
+	at_most small 200
+	note "$(own_pages small) of $(own_pages full) pages in $(du -sk small | cut -f1) KiB"
+	mkdir work
+	PLACE=limited start full lazy-pages -W work
+	FETCHER=$STARTED
+	says work lazy-pages 'Waiting for incoming connections'
+	start small restore --lazy-pages -W work
+	RESTORER=$STARTED
+	says work restore 'Restore finished successfully'
+	ends "$FETCHER" work lazy-pages
+	check
+}
+
+# Criu's dump without what it can fetch.
 chain_made_lazy() {
+	victim anon=8M sparse=1M heap thp mutate=2 blocked=4
+	run_criu full dump -t "$VICTIM"
+	imgread --all full | makelazy | imgwrite small
+	"$PLANT"
+	restore_small
+}
+
+# The same of a dump on top of ours: what a parent holds is to be marked first.
+chain_made_lazy_parent() {
 	victim anon=8M sparse=1M heap mutate=2 blocked=4
 	track ''
 	copy 1
@@ -124,19 +147,11 @@ chain_made_lazy() {
 	imgread --all --flatten 2 | makelazy --mark | imgwrite full
 	imgread --all full | makelazy | imgwrite small
 	rm -r 1 2
-	"$PLANT"
-	at_most small 200
-	note "$(own_pages small) of $(own_pages full) pages in $(du -sk small | cut -f1) KiB"
-	mkdir work
-	start full lazy-pages -W work
-	FETCHER=$STARTED
-	says work lazy-pages 'Waiting for incoming connections'
-	start small restore --lazy-pages -W work
-	RESTORER=$STARTED
-	says work restore 'Restore finished successfully'
-	check
-	ends "$FETCHER" work lazy-pages
+	restore_small
 }
+
+# (if it never ended, its log would not either)
+limited() { ulimit -f 20000 && exec "$@"; }
 
 plant_byte_full() {
 	mkdir 1
