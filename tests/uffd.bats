@@ -235,8 +235,7 @@ killed() { echo "strace -qq -o /dev/null -e trace=$1 -e inject=$1:signal=KILL:wh
 	done
 }
 
-@test "rounds: a target that has called exec is sent whole, once or twice" {
-	local n
+called_exec() {
 	chained
 	[ "$(tell x)" = ok ]
 	wait_for 10 eval '[ "$(grep -c "^ready " "$SAID")" = 2 ]'
@@ -247,6 +246,14 @@ killed() { echo "strace -qq -o /dev/null -e trace=$1 -e inject=$1:signal=KILL:wh
 	[ "$(own_pages 5)" -lt 500 ]
 	change
 	ends_right 6
+}
+
+@test "rounds: a target that has called exec is sent whole, once or twice" { called_exec; }
+
+@test "rounds: and so if the new program looks just like the old one" {
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() { exec setarch -R "$ROOT/build/tests/victim" "$@"; }
+	called_exec
 }
 
 @test "rounds: two receivers, each with its own base, do not eat each other's bits" {
@@ -289,6 +296,15 @@ killed() { echo "strace -qq -o /dev/null -e trace=$1 -e inject=$1:signal=KILL:wh
 # eat RANGE: somebody else takes what tells which pages were written.
 eat() { python3 "$ROOT/tests/helpers/eat.py" "$VICTIM" "$@"; }
 
+@test "memtrack: one that it cannot ask, in another network, has the target first" {
+	victim anon=1M
+	unshare -n memtrack --daemon --track=uffd "$VICTIM" 2>errors || skip "$(cat errors)"
+	run memtrack --daemon --track=uffd "$VICTIM"
+	[ "$status" = 111 ]
+	[ "$output" = "memtrack: pid $VICTIM: somebody else tracks it by userfaultfd" ]
+	runs "$VICTIM"
+}
+
 @test "rounds: somebody else eats the bits: that is said, and the round is full" {
 	chained
 	[ "$(tell 'd sparse 16')" = ok ]
@@ -324,6 +340,90 @@ eat() { python3 "$ROOT/tests/helpers/eat.py" "$VICTIM" "$@"; }
 	copy 7 --consistent
 	equals 7
 	imgcmp "$child" 7
+}
+
+# registered KIND: input into a buffer that is registered with an io_uring.
+registered() {
+	eval "victim_command() { exec odd $1 ring; }"
+	head -c 1M /dev/zero | tr '\0' '\2' >ring.data
+	victim
+	track
+	copy 1
+	sleep 1.2 # until what came before would have landed
+	copy 2
+	kill -USR1 "$VICTIM"
+	wait_for 10 eval '[ "$(od -An -tu8 -N 8 ring | tr -d " ")" = 1 ]'
+	copy 3
+	stand_still "$VICTIM"
+	copy 4 --consistent --allow-async-io
+	equals 4
+}
+
+@test "rounds: input to a buffer that is registered no more is sent" { registered ring; }
+@test "rounds: a ring without a descriptor: its target is sent whole each time" { registered hidden; }
+
+# A victim that has a file open past the cache.
+direct_victim() {
+	head -c 4096 /dev/zero >direct
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() {
+		exec python3 -c 'import os, sys
+os.set_inheritable(os.open("direct", os.O_DIRECT), True)
+os.execvp("victim", ["victim"] + sys.argv[1:])' "$@"
+	}
+	victim "$@"
+}
+
+# input MS: begins to come into page 100 of the victim's, and lands MS later.
+input() {
+	local start
+	start=$(range anon | cut -d ' ' -f 1)
+	late "$VICTIM" "$(printf %x $((0x$start + 100 * 4096)))" "$1" >landing 3>&- &
+	LATE=$!
+	VICTIMS+=("$LATE")
+	wait_for 5 grep -q pinned landing
+}
+
+lands_late() {
+	track
+	copy 1
+	copy 2
+	input 700
+	copy 3
+	copy 4
+	not grep -q landed landing
+	wait "$LATE"
+	copy 5
+	[ "$(own_pages 5)" -lt 100 ]
+	stand_still "$VICTIM"
+	copy 6 --consistent
+}
+
+@test "rounds: input that lands two rounds after it was begun is sent" {
+	direct_victim anon=1M
+	lands_late
+	equals 6
+	# (twin) a process that has no file open so is not expected to have any
+	memtrack --stop "$VICTIM"
+	mkdir twin
+	cd twin
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() { exec victim "$@"; }
+	victim anon=1M
+	lands_late
+	not equals 6
+	grep -q ' 1 wrong' said
+}
+
+@test "rounds: input that was under way when memtrack began is sent" {
+	direct_victim anon=1M
+	input 700
+	track
+	copy 1
+	wait "$LATE"
+	copy 2
+	[ "$(own_pages 2)" -lt 400 ]
+	ends_right 3
 }
 
 @test "memtrack: a target's own userfaultfd goes on, its memory is sent whole" {

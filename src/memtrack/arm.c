@@ -3,8 +3,10 @@
 
 #include "memtrack/taker.h"
 
+#include "base/clock.h"
 #include "base/die.h"
 #include "base/own.h"
+#include "proc/late_io.h"
 #include "proc/maps.h"
 #include "proc/pagescan.h"
 #include "proc/procfs.h"
@@ -25,24 +27,45 @@ static void protect(struct pagescan *scan, const struct vma *vma)
 		;
 }
 
+/* It has no userfaultfd, yet its memory is registered with one. */
+static bool is_foreign(pid_t pid, pid_t tid)
+{
+	return errno == EBUSY &&
+	       task_has_descriptor(pid, tid, "anon_inode:[userfaultfd]") == 0;
+}
+
 /* What cannot be registered is sent whole each time: vmalist finds that. */
-static void protect_all(pid_t pid, pid_t tid, int uffd)
+static bool protect_maps(struct uffd_target *target, pid_t pid, pid_t tid,
+			 const char *at)
+{
+	struct vma vma;
+
+	while (maps_next(&at, &vma) > 0) {
+		if (uffd_register(target, &vma) == 0)
+			protect(target->scan, &vma);
+		else if (is_foreign(pid, tid))
+			return false;
+	}
+	return true;
+}
+
+static int protect_all(struct armed *armed, pid_t pid, pid_t tid, int uffd)
 {
 	struct pagescan *scan = pagescan_open(pid, tid, PAGESCAN_IOCTL);
 	struct uffd_target target = {uffd, scan, false};
 	struct buf maps = {0};
-	const char *at;
-	struct vma vma;
+	bool ours = true;
 
 	if (scan && procfs_read(pid, tid, "maps", &maps) == 0) {
-		at = maps.data;
 		pagescan_split(scan, PAGESCAN_WRITTEN);
-		while (maps_next(&at, &vma) > 0)
-			if (uffd_register(&target, &vma) == 0)
-				protect(scan, &vma);
+		ours = protect_maps(&target, pid, tid, maps.data);
+		if (late_io_of(pid, tid, maps.data) != LATE_IO_NONE)
+			armed->settled_ns = clock_ns() + LATE_IO_NS;
 	}
 	buf_release(&maps);
 	pagescan_close(scan);
+	errno = EALREADY;
+	return ours ? 0 : -1;
 }
 
 static int key_of(pid_t pid, pid_t *tid, struct tracker_key *key)
@@ -61,21 +84,28 @@ int arm_process(struct armed *armed, pid_t pid)
 	struct tracker_task *task;
 	struct tracker_key key;
 	pid_t tid;
-	int uffd;
+	own_fd int uffd = -1;
 
 	if (key_of(pid, &tid, &key) < 0)
 		return -1;
 	if (tracker_find(&armed->tasks, &key))
 		return 0;
 	uffd = taker_take(pid);
-	if (uffd < 0)
+	if (uffd < 0 || protect_all(armed, pid, tid, uffd) < 0)
 		return -1;
-	protect_all(pid, tid, uffd);
 	task = tracker_add(&armed->tasks, &key);
 	if (!task)
 		die(EXIT_SYSTEM, "no memory");
-	task->uffd = uffd;
+	task->uffd = steal_fd(&uffd);
 	return 0;
+}
+
+void arm_settle(const struct armed *armed)
+{
+	uint64_t now = clock_ns();
+
+	if (armed->settled_ns > now)
+		usleep((useconds_t)((armed->settled_ns - now) / 1000 + 1));
 }
 
 void arm_later(struct armed *armed, pid_t pid)
@@ -102,22 +132,25 @@ bool arm_waiting(struct armed *armed)
 			arm_later(armed, pid);
 	}
 	buf_release(&before);
+	arm_settle(armed);
 	return armed->waiting.size;
 }
 
-static bool lives(const struct tracker_key *key)
+/* Without address randomization the new program's key is the old one's. */
+static bool lives(const struct tracker_task *task)
 {
 	struct tracker_key now;
 	pid_t tid;
 
-	return key_of(key->pid, &tid, &now) == 0 && tracker_key_is(&now, key);
+	return key_of(task->key.pid, &tid, &now) == 0 &&
+	       tracker_key_is(&now, &task->key) && uffd_lives(task->uffd);
 }
 
 /* Ended, or another program now. */
 static void drop_dead(struct tracker_tasks *tasks)
 {
 	for (size_t i = tasks->nr; i-- > 0;) {
-		if (lives(&tasks->all[i].key))
+		if (lives(&tasks->all[i]))
 			continue;
 		close(tasks->all[i].uffd);
 		tasks->all[i] = tasks->all[--tasks->nr];

@@ -224,6 +224,9 @@ static _Noreturn void die_of_arming(pid_t pid)
 		    pid);
 	case EBUSY:
 		die(EXIT_SYSTEM, "pid %d: somebody else traces it", pid);
+	case EALREADY:
+		die(EXIT_SYSTEM,
+		    "pid %d: somebody else tracks it by userfaultfd", pid);
 	case EMFILE:
 		die(EXIT_SYSTEM, "pid %d: has no file descriptor left", pid);
 	case ENOTSUP:
@@ -260,6 +263,7 @@ static void arm(struct server *server, const struct buf *pids)
 	}
 	for (size_t i = 0; i < pids->size / sizeof(pid_t); i++)
 		arm_named(&server->armed, ((pid_t *)pids->data)[i]);
+	arm_settle(&server->armed);
 }
 
 /* uffd, which needs no stop to scan, unless a directory is adopted. */

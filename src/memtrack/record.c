@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "proc/late_io.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,11 +127,12 @@ static struct tracker_task *add_task(const struct tracker_task *task,
 	return sum;
 }
 
-/* Is input that was under way to its pages then under way still? */
+/* May input that was under way then come later than the base was read? */
 static bool may_land(const struct recorded_round *round,
-		     const struct tracker_task *task)
+		     const struct tracker_task *task,
+		     const struct recorded_round *base)
 {
-	return task->async_io && round->made_ns + S_NS > clock_ns();
+	return task->late_io && round->made_ns + LATE_IO_NS > base->opened_ns;
 }
 
 /* The reports from the base's own on; without a base, the canaries alone. */
@@ -148,7 +150,8 @@ static void sum_up(const struct record *record,
 				sum->whole = task->cleared;
 			else if (!task->whole || !task->cleared)
 				sum->whole = false;
-			if (base && (round >= base || may_land(round, task)))
+			if (base &&
+			    (round >= base || may_land(round, task, base)))
 				unite(record, &sum->report, &task->report);
 		}
 	}
@@ -162,7 +165,7 @@ static void add_round(struct record *record)
 		no_memory();
 	record->rounds[record->nr++] = (struct recorded_round){
 		.generation = ++record->generation,
-		.made_ns = clock_ns(),
+		.opened_ns = clock_ns(),
 	};
 }
 
@@ -217,24 +220,45 @@ uint64_t record_bytes(const struct record *record)
 	return bytes;
 }
 
+/* What the next round may have to send again goes on to the one after it. */
+static void pass_on(const struct record *record, struct recorded_round *from,
+		    struct recorded_round *to)
+{
+	for (size_t i = 0; i < from->tasks.nr; i++) {
+		struct tracker_task *task = &from->tasks.all[i];
+		struct tracker_task *heir =
+			tracker_find(&to->tasks, &task->key);
+
+		if (heir && may_land(from, task, last(record)))
+			unite(record, &heir->report, &task->report);
+	}
+}
+
 static void drop_first(struct record *record)
 {
+	pass_on(record, &record->rounds[0], &record->rounds[1]);
 	tracker_tasks_release(&record->rounds[0].tasks);
 	memmove(record->rounds, record->rounds + 1,
 		--record->nr * sizeof(*record->rounds));
 }
 
-/* Half of it must do for one round: then there is always one to build on. */
-static void make_room(struct record *record)
+static void coarsen(const struct record *record, struct recorded_round *round)
 {
-	struct recorded_round *round = last(record);
 	size_t max = RECORD_BYTES / 2 / sizeof(struct run);
 
 	for (size_t i = 0; i < round->tasks.nr; i++)
 		runlist_coarsen(&round->tasks.all[i].report,
 				max / round->tasks.nr, record->page_size);
-	while (record->nr > 1 && record_bytes(record) > RECORD_BYTES)
+}
+
+/* Half of it must do for one round: then there is always one to build on. */
+static void make_room(struct record *record)
+{
+	coarsen(record, last(record));
+	while (record->nr > 1 && record_bytes(record) > RECORD_BYTES) {
 		drop_first(record);
+		coarsen(record, &record->rounds[0]);
+	}
 }
 
 void record_commit(struct record *record)
@@ -244,6 +268,7 @@ void record_commit(struct record *record)
 	if (!round)
 		return;
 	round->state = ROUND_WHOLE;
+	round->made_ns = clock_ns();
 	make_room(record);
 }
 

@@ -4,7 +4,8 @@
  * A round on base G sends again every page that any scan from G's own on has
  * reported: I/O that had pinned a page before a scan writes it afterwards,
  * which no page table shows; so what the base's own scan reported counts too,
- * and for a task with asynchronous I/O that of the last second.
+ * and for a task with late I/O all that was still under way when the base was
+ * read.
  *
  * At most one round is open at a time.  Old rounds are dropped when the
  * reports take more than RECORD_BYTES; who asks for one gets a full round.
@@ -27,7 +28,8 @@ enum round_state {
 struct recorded_round {
 	uint64_t generation;
 	enum round_state state;
-	uint64_t made_ns; /* clock_ns() */
+	uint64_t opened_ns; /* clock_ns() */
+	uint64_t made_ns;   /* the same, when its report was whole */
 	struct tracker_tasks tasks;
 };
 

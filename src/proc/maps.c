@@ -64,3 +64,16 @@ int maps_next(const char **at, struct vma *vma)
 	errno = EPROTO;
 	return -1;
 }
+
+int maps_find(const char *maps, const char **at, const char *what,
+	      struct vma *vma)
+{
+	const char *found = strstr(*at, what);
+
+	if (!found)
+		return 0;
+	while (found > maps && found[-1] != '\n')
+		found--;
+	*at = found;
+	return maps_next(at, vma);
+}

@@ -17,4 +17,11 @@
  */
 int maps_next(const char **at, struct vma *vma);
 
+/*
+ * The same of the next mapping whose line has that in it; *at is in maps.
+ * Nothing in between is parsed: it is fast.
+ */
+int maps_find(const char *maps, const char **at, const char *what,
+	      struct vma *vma);
+
 #endif

@@ -200,16 +200,16 @@ int task_tree(pid_t pid, struct buf *out)
 	return 0;
 }
 
-static bool links_to(int dir, const char *name, const char *link)
+static bool links_to(int dir, const char *name, const char *prefix)
 {
 	char target[64];
 	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
 
 	target[n < 0 ? 0 : n] = 0;
-	return !strcmp(target, link);
+	return !strncmp(target, prefix, strlen(prefix));
 }
 
-int task_descriptors(pid_t pid, pid_t tid, const char *link, struct buf *out)
+int task_descriptors(pid_t pid, pid_t tid, const char *prefix, struct buf *out)
 {
 	char path[64];
 	struct dirent *entry;
@@ -223,17 +223,17 @@ int task_descriptors(pid_t pid, pid_t tid, const char *link, struct buf *out)
 	while (result == 0 && (entry = readdir(dir))) {
 		int fd = (int)number(entry->d_name);
 
-		if (links_to(dirfd(dir), entry->d_name, link))
+		if (links_to(dirfd(dir), entry->d_name, prefix))
 			result = buf_append(out, &fd, sizeof(fd));
 	}
 	closedir(dir);
 	return result;
 }
 
-int task_has_descriptor(pid_t pid, pid_t tid, const char *link)
+int task_has_descriptor(pid_t pid, pid_t tid, const char *prefix)
 {
 	struct buf fds = {0};
-	int result = task_descriptors(pid, tid, link, &fds);
+	int result = task_descriptors(pid, tid, prefix, &fds);
 
 	if (result == 0)
 		result = fds.size > 0;

@@ -47,13 +47,13 @@ int task_children(pid_t pid, pid_t tid, struct buf *out);
 int task_tree(pid_t pid, struct buf *out);
 
 /*
- * The descriptors whose link in /proc/PID/fd reads so, such as
+ * The descriptors whose link in /proc/PID/fd begins so: "/" for files,
  * "anon_inode:[io_uring]"; through a living thread.  Their numbers are
  * appended as int to out.
  */
-int task_descriptors(pid_t pid, pid_t tid, const char *link, struct buf *out);
+int task_descriptors(pid_t pid, pid_t tid, const char *prefix, struct buf *out);
 /* Has it one?  1, 0, or -1 with errno. */
-int task_has_descriptor(pid_t pid, pid_t tid, const char *link);
+int task_has_descriptor(pid_t pid, pid_t tid, const char *prefix);
 
 #define TASK_TRIES 4 /* to find one that lives long enough */
 

@@ -167,21 +167,14 @@ int tracker_stop(int tracker)
 	return 0;
 }
 
-/* Not line by line: it is asked for during a stop. */
 vaddr_t canary_page(const char *maps)
 {
-	static const char name[] = " [stack]\n";
-	const char *found = maps;
+	const char *at = maps;
 	struct vma vma;
 
-	while ((found = strstr(found, name))) {
-		const char *line = found++;
-
-		while (line > maps && line[-1] != '\n')
-			line--;
-		if (maps_next(&line, &vma) > 0 && vma.name[0] == '[')
+	while (maps_find(maps, &at, " [stack]\n", &vma) > 0)
+		if (vma.name[0] == '[')
 			return vma.end - (vaddr_t)sysconf(_SC_PAGESIZE);
-	}
 	return 0;
 }
 

@@ -76,7 +76,7 @@ struct tracker_task {
 	bool trusted;   /* no canary, but on the user's word */
 	bool whole;     /* the report misses nothing since the round before */
 	bool cleared;   /* a later round may build on this one */
-	bool async_io;  /* writes may land long after they were begun */
+	bool late_io;   /* input may be stored long after it was begun */
 	struct runlist report;
 	int uffd; /* from the tracker, to scan with; -1: none */
 };

@@ -42,7 +42,7 @@ int tracker_send_task(int fd, const struct tracker_task *task)
 	struct tracker_packet packet = {
 		.verb = TRACKER_TASK,
 		.task = {task->key, task->canary, task->trusted, task->whole,
-			 task->cleared, task->async_io},
+			 task->cleared, task->late_io},
 	};
 
 	if (send_with(fd, &packet, NULL, task->uffd) < 0)
@@ -127,7 +127,7 @@ int tracker_take(struct tracker_tasks *tasks,
 	task->trusted = packet->task.trusted;
 	task->whole = packet->task.whole;
 	task->cleared = packet->task.cleared;
-	task->async_io = packet->task.async_io;
+	task->late_io = packet->task.late_io;
 	task->uffd = message->fd;
 	return 0;
 }

@@ -61,7 +61,7 @@ struct tracker_packet {
 			uint8_t trusted;
 			uint8_t whole;
 			uint8_t cleared;
-			uint8_t async_io;
+			uint8_t late_io;
 		} task;
 		struct tracker_status status;
 		uint64_t generation;

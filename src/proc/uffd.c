@@ -179,6 +179,13 @@ int uffd_register(const struct uffd_target *target, const struct vma *vma)
 	return tracked ? 0 : unprotect(target->uffd, vma->start, vma->end);
 }
 
+/* userfaultfd_writeprotect() in fs/userfaultfd.c: ESRCH comes first. */
+bool uffd_lives(int uffd)
+{
+	return uffd_touch(uffd, (vaddr_t)sysconf(_SC_PAGESIZE)) == 0 ||
+	       errno != ESRCH;
+}
+
 int uffd_touch(int uffd, vaddr_t vaddr)
 {
 	return unprotect(uffd, vaddr, vaddr + (uint64_t)sysconf(_SC_PAGESIZE));

@@ -52,6 +52,9 @@ struct uffd_target {
  */
 int uffd_register(const struct uffd_target *target, const struct vma *vma);
 
+/* false: the memory that it was made for is no more, as after exec. */
+bool uffd_lives(int uffd);
+
 /* Makes a page count as written. */
 int uffd_touch(int uffd, vaddr_t vaddr);
 

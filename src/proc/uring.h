@@ -12,9 +12,10 @@
 
 /*
  * Those of all its rings, as /proc/PID/fdinfo tells, into out, which is empty;
- * in whole pages.  -1 with errno; ENOTSUP when the kernel has buffers but does
- * not tell where.
+ * in whole pages.  maps is the text of /proc/PID/maps.  -1 with errno; ENOTSUP
+ * when the kernel has buffers but does not tell where, or may have: a ring is
+ * mapped that has no descriptor.
  */
-int uring_buffers(pid_t pid, pid_t tid, struct runlist *out);
+int uring_buffers(pid_t pid, pid_t tid, const char *maps, struct runlist *out);
 
 #endif

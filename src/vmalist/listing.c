@@ -119,24 +119,16 @@ bool listing_next_vma(const struct listing_task *task, const char **at,
 	return result;
 }
 
-/* io_uring and libaio rings show in maps; an io_uring need not be mapped. */
-static bool has_ring(const struct listing_task *task)
+void listing_find_late_io(struct listing *listing)
 {
-	const char *text = listing_text(task);
+	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
+		struct listing_task *task = &listing->tasks[i];
 
-	return strstr(text, " /[aio]") ||
-	       strstr(text, " anon_inode:[io_uring]") ||
-	       task_has_descriptor(task->pid, task->living_tid,
-				   "anon_inode:[io_uring]") > 0;
-}
-
-void listing_find_async_io(struct listing *listing)
-{
-	for (uint32_t i = 0; i < listing->nr_tasks; i++)
-		if (has_ring(&listing->tasks[i])) {
-			listing->tasks[i].async_io = true;
+		task->late_io = late_io_of(task->pid, task->living_tid,
+					   listing_text(task));
+		if (task->late_io == LATE_IO_ASYNC)
 			listing->async_io[listing->nr_async_io++] = i;
-		}
+	}
 }
 
 /* One VMAS frame in the making. */

@@ -290,7 +290,7 @@ static void report(const struct round *round, const struct listing *listing,
 		.canary = task->canary,
 		.whole = task->whole,
 		.cleared = task->cleared,
-		.async_io = task->async_io,
+		.late_io = task->late_io != LATE_IO_NONE,
 		.uffd = -1,
 	};
 
@@ -332,8 +332,9 @@ static bool canary_sings(const struct tracker_task *known,
 /* Which pages are written behind our back; nobody builds on a guess. */
 static void find_pinned(struct listing_task *task)
 {
-	if (!task->async_io ||
-	    uring_buffers(task->pid, task->living_tid, &task->pinned) == 0)
+	if (task->late_io != LATE_IO_ASYNC ||
+	    uring_buffers(task->pid, task->living_tid, listing_text(task),
+			  &task->pinned) == 0)
 		return;
 	runlist_release(&task->pinned);
 	task->builds = false;
@@ -376,7 +377,7 @@ static void know_tasks(struct round *round, struct listing *listing)
 			tracker_find(&round->known, &listing->tasks[i].key);
 }
 
-void round_running(struct round *round, struct listing *listing)
+void round_scan(struct round *round, struct listing *listing)
 {
 	if (round->method == TRACKER_SOFT_DIRTY)
 		urgent_end();
@@ -385,6 +386,12 @@ void round_running(struct round *round, struct listing *listing)
 	know_tasks(round, listing);
 	if (round->method == TRACKER_UFFD)
 		find_written(round, listing);
+}
+
+void round_report(struct round *round, struct listing *listing)
+{
+	if (round->tracker < 0)
+		return;
 	judge(round, listing);
 	tell_foreign(listing);
 }

@@ -44,7 +44,10 @@ void round_stopped(struct round *round, struct listing *listing,
 
 void round_describe(const struct round *round, Pagestream__Release *release);
 
-/* The target runs. */
-void round_running(struct round *round, struct listing *listing);
+/* Unless that was done while it was stopped: what has been written. */
+void round_scan(struct round *round, struct listing *listing);
+
+/* What late I/O the tasks have is known. */
+void round_report(struct round *round, struct listing *listing);
 
 #endif

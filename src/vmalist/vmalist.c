@@ -192,6 +192,24 @@ static void refuse_async_io(const struct listing *listing,
 	    listing->tasks[listing->async_io[0]].pid);
 }
 
+/*
+ * A ring that is made before the scan is found behind it; what is pinned by a
+ * later one shows in the next scan.
+ */
+static void look(struct vmalist *self)
+{
+	struct listing *listing = &self->listing;
+
+	if (listing->consistent) { /* it makes none, and may be refused */
+		listing_find_late_io(listing);
+		refuse_async_io(listing, &self->options);
+	}
+	round_scan(&self->round, listing);
+	if (!listing->consistent)
+		listing_find_late_io(listing);
+	round_report(&self->round, listing);
+}
+
 static int finish(struct stage *stage, const struct listing *listing)
 {
 	Pagestream__End end = PAGESTREAM__END__INIT;
@@ -221,9 +239,7 @@ int main(int argc, char **argv)
 	round_stopped(&self.round, &self.listing, self.stage.in.hello);
 	release(&self);
 
-	listing_find_async_io(&self.listing);
-	refuse_async_io(&self.listing, &self.options);
-	round_running(&self.round, &self.listing);
+	look(&self);
 	listing_write_vmas(&self.listing, &self.stage);
 	pages_write(&self.listing, &self.stage);
 	return finish(&self.stage, &self.listing);

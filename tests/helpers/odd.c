@@ -14,6 +14,7 @@
  *   full       has no descriptor left; counts [0]
  *   ring       registers a buffer with an io_uring; at SIGUSR1 it reads into
  *              that, and lets go of both: [0] is 1 then
+ *   hidden     the same with a ring that has no descriptor, and it keeps both
  */
 #include <err.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -203,7 +205,7 @@ static void be_full(void)
 }
 
 /* What comes into the buffer goes past its owner's page tables. */
-static void be_ring(const char *path)
+static void be_ring(const char *path, bool hidden)
 {
 	char *buffer = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -220,14 +222,18 @@ static void be_ring(const char *path)
 		.addr = (uintptr_t)buffer,
 		.len = RING_BYTES,
 	};
+	if (hidden)
+		ring_hide(&ring);
 	sigemptyset(&wanted);
 	sigaddset(&wanted, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &wanted, NULL);
 	say_ready(0);
 	sigwait(&wanted, &got);
 	ring_go(&ring, 1, RING_BYTES);
-	ring_unregister(&ring);
-	ring_end(&ring);
+	if (!hidden) {
+		ring_unregister(&ring);
+		ring_end(&ring);
+	}
 	counts[0] = 1;
 	for (;;)
 		pause();
@@ -259,6 +265,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "full"))
 		be_full();
 	else if (!strcmp(argv[1], "ring"))
-		be_ring(path);
+		be_ring(path, false);
+	else if (!strcmp(argv[1], "hidden"))
+		be_ring(path, true);
 	errx(USAGE, "no such kind");
 }

@@ -25,6 +25,7 @@ struct ring {
 	char *queues; /* both */
 	size_t size;  /* of them, bytes */
 	struct io_uring_sqe *entries;
+	unsigned enter_flags;
 };
 
 static inline void *ring_map(const struct ring *ring, size_t size, off_t what)
@@ -103,7 +104,8 @@ static inline void ring_go(struct ring *ring, uint32_t n, size_t bytes)
 	ring_prepare(ring, n);
 	while (*tail - *head < n) {
 		long taken = syscall(SYS_io_uring_enter, ring->fd, submit, n,
-				     IORING_ENTER_GETEVENTS, NULL, 0);
+				     IORING_ENTER_GETEVENTS | ring->enter_flags,
+				     NULL, 0);
 
 		if (taken < 0 && errno != EINTR)
 			err(1, "io_uring_enter");
@@ -119,6 +121,22 @@ static inline void ring_register(struct ring *ring, void *buffer, size_t bytes)
 	if (syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS,
 		    &one, 1) < 0)
 		err(1, "IORING_REGISTER_BUFFERS");
+}
+
+/* It goes on without a descriptor, as after io_uring_close_ring_fd(3). */
+static inline void ring_hide(struct ring *ring)
+{
+	struct io_uring_rsrc_update update = {
+		.offset = -1U,
+		.data = (uint64_t)ring->fd,
+	};
+
+	if (syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_RING_FDS,
+		    &update, 1) != 1)
+		err(1, "IORING_REGISTER_RING_FDS");
+	close(ring->fd);
+	ring->fd = (int)update.offset;
+	ring->enter_flags = IORING_ENTER_REGISTERED_RING;
 }
 
 static inline void ring_unregister(struct ring *ring)
