@@ -113,12 +113,13 @@ chain_flags() {
 chain_lazy_flags() { PLANT=with_lazy_flags chain_lazy; }
 chain_lazy_local_flags() { PLANT=with_lazy_flags chain_lazy_local; }
 
-# restore_small: small has some of the pages of full, from which the others come.
+# restore_small [FROM OPTION...]: small has some of the pages of full, from which
+# the others come, or from whom the options name to criu lazy-pages in FROM.
 restore_small() {
 	at_most small 200
 	note "$(own_pages small) of $(own_pages full) pages in $(du -sk small | cut -f1) KiB"
 	mkdir work
-	PLACE=limited start full lazy-pages -W work
+	PLACE=limited start "${1:-full}" lazy-pages -W work "${@:2}"
 	FETCHER=$STARTED
 	says work lazy-pages 'Waiting for incoming connections'
 	start small restore --lazy-pages -W work
@@ -148,6 +149,18 @@ chain_made_lazy_parent() {
 	imgread --all full | makelazy | imgwrite small
 	rm -r 1 2
 	restore_small
+}
+
+# By criu's page server, which has full, while criu lazy-pages has small alone.
+chain_made_lazy_served() {
+	victim anon=8M sparse=1M heap blocked=4
+	run_criu full dump -t "$VICTIM"
+	imgread --all full | makelazy | imgwrite small
+	start full page-server --lazy-pages --address 127.0.0.1 --port $PORT
+	SERVER=$STARTED
+	wait_for 60 listens $PORT
+	restore_small small --page-server --address 127.0.0.1 --port $PORT
+	ends "$SERVER" full page-server
 }
 
 # (if it never ended, its log would not either)
