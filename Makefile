@@ -19,7 +19,7 @@ DESTDIR ?=
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
 	imgwrite/imgwrite imgread/imgread memtrack/memtrack framedump/framedump \
-	lazyserve/lazyserve pageserve/pageserve predump/predump
+	lazyserve/lazyserve makelazy/makelazy pageserve/pageserve predump/predump
 
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
@@ -38,6 +38,7 @@ imgread.uses   := stage stream proc image vm base
 memtrack.uses  := stage stream proc image vm base
 lazyserve.uses := stage stream xfer proc image vm base
 framedump.uses := stage stream proc vm base
+makelazy.uses  := stage stream proc image vm base
 pageserve.uses := stage xfer image vm base
 predump.uses   := stage proc base
 helpers.uses   := stream image xfer proc vm base
