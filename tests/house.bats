@@ -72,6 +72,14 @@ example_of() { sed -n '/^\.\\" EXAMPLE/,/^\.Ed/p' "$1" | sed '/^\./d; s/\\&//g; 
 	make -n -C "$ROOT" demo check lint format install uninstall bench torture check-fresh >/dev/null
 }
 
+@test "tests/vm: what one file defines, no other defines anew" {
+	# (arm64.bash is never read with the others)
+	grep -ohE '^[a-z_0-9]+\(\)' "$ROOT"/tests/vm/[!a]*.bash >defined
+	[ "$(wc -l <defined)" -gt 100 ]
+	sort defined | uniq -d >twice
+	[ ! -s twice ] || { cat twice; false; }
+}
+
 @test "make install: plain names and pages under PREFIX, uninstall takes them away" {
 	make -s -C "$ROOT" install DESTDIR="$T/root" PREFIX=/usr >/dev/null
 	for tool in "${TOOLS[@]}"; do

@@ -3,9 +3,9 @@
 # Chains whose pages criu sends to a pageserve, and fetches from one, where the
 # kernel tracks soft-dirty pages.
 
-# send N ACTION [TO]: criu's own images into N, the pages into TO, or sent/N; on
+# criu_sends N ACTION [TO]: criu's own images into N, the pages into TO, or sent/N; on
 # top of N - 1. Where they are together, the link that criu makes is enough.
-send() {
+criu_sends() {
 	local to=${3:-sent/$1} previous='' theirs=''
 	mkdir -p sent "$1"
 	[ "$1" = 1 ] || previous="--prev-images-dir ../$(($1 - 1))"
@@ -23,14 +23,14 @@ left_to_parent() { sed -n 's/.* \([0-9]*\) left to the parent.*/\1/p' served | t
 # Two pre-dumps and a dump, of which pageserve checks and keeps the pages.
 chain_pageserve() {
 	victim anon=16M sparse=1M
-	send 1 pre-dump
+	criu_sends 1 pre-dump
 	change
-	send 2 pre-dump
+	criu_sends 2 pre-dump
 	at_most sent/2 1300
 	[ "$(left_to_parent)" -gt 3000 ]
 	"$PLANT"
 	order 'd anon 3000'
-	send 3 dump
+	criu_sends 3 dump
 	at_most sent/3 1300
 	[ "$(left_to_parent)" -gt 3000 ]
 	imgread sent/3 >/dev/null
@@ -43,11 +43,11 @@ chain_pageserve() {
 # The same, where each round has one directory for both.
 chain_pageserve_together() {
 	victim anon=16M
-	send 1 pre-dump 1
+	criu_sends 1 pre-dump 1
 	change
-	send 2 pre-dump 2
+	criu_sends 2 pre-dump 2
 	order 'd anon 3000'
-	send 3 dump 3
+	criu_sends 3 dump 3
 	at_most 3 1300
 	[ "$(left_to_parent)" -gt 3000 ]
 	restore 3
@@ -62,7 +62,7 @@ chain_pageserve_ours() {
 	copy 1
 	cp -r 1 sent/1
 	change
-	send 2 dump
+	criu_sends 2 dump
 	at_most sent/2 1300
 	cp 2/*.img sent/2
 	rm -r 1 2
