@@ -28,14 +28,14 @@ ends() { wait "$1" || criu_fails "$2" "$3"; }
 
 # --- Lazily
 
-PORT=2727
+ADDRESS=127.0.0.1 PORT=2727
 listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 
 # dump_lazily N: like dump, but the pages stay, to be sent when they are asked
 # for. Until then the victim is there, stopped, and has its pid.
 dump_lazily() {
 	start "$1" dump -t "$VICTIM" --track-mem --prev-images-dir "../$(($1 - 1))" \
-		--lazy-pages --address 127.0.0.1 --port $PORT
+		--lazy-pages --address "$ADDRESS" --port $PORT
 	SERVER=$STARTED
 	wait_for 60 listens $PORT
 }
@@ -198,6 +198,9 @@ connect() {
 }
 
 # serve_ssh: with keys made for this; `there COMMAND` runs it there, in dst.
+# $THERE is the command that takes sshd there, beside the network.
+THERE=''
+# shellcheck disable=SC2086 # words
 serve_ssh() {
 	printf '%s\n' 'root:*:0:0::/root:/bin/bash' 'sshd:*:100:100::/run/sshd:/bin/false' >/etc/passwd
 	mkdir -p /run/sshd
@@ -208,7 +211,7 @@ serve_ssh() {
 		'PidFile none' 'UsePAM no' "SetEnv PATH=$PATH" >sshd.conf
 	printf '%s\n' 'Host there' 'HostName 10.0.0.2' "IdentityFile $T/user" \
 		"UserKnownHostsFile $T/known" 'StrictHostKeyChecking yes' 'BatchMode yes' >ssh.conf
-	nsenter --net=/run/netns/there "$(command -v sshd)" -D -e -f sshd.conf &
+	nsenter --net=/run/netns/there $THERE "$(command -v sshd)" -D -e -f sshd.conf &
 	VICTIMS+=($!)
 	printf '%s\n' '#!/bin/bash' "ssh -F $T/ssh.conf there \"cd $T/dst && \$*\"" >there
 	chmod +x there
@@ -216,12 +219,13 @@ serve_ssh() {
 }
 
 # send N: our pipeline to over there; here stays what the next one builds on.
+PACK='zstd' UNPACK='zstd -d'
 send() {
 	local parent=''
 	[ "$1" = 1 ] || parent="--parent ../$(($1 - 1))"
 	stages "freeze --timeout 50s --max-stop 0 $VICTIM" vmalist memread \
-		"tee >(imgwrite $parent --index $1) && wait \$!" zstd \
-		"../there 'zstd -d | imgwrite $parent $1'"
+		"tee >(imgwrite $parent --index $1) && wait \$!" "$PACK" \
+		"../there '$UNPACK | imgwrite $parent $1'"
 	[ "$STATUS" = '0 0 0 0 0 0' ] || fail "the pipeline ended with $STATUS: $(head -n 1 errors)"
 }
 
