@@ -208,7 +208,7 @@ deb: need-deb
 
 # RELEASES=trixie: in that one
 check-deb: deb
-	@$(MAKE) --no-print-directory -s helpers
+	@$(MAKE) --no-print-directory -s $O/tests/imgcmp
 	@tests/need $$(sed 's/#.*//' tests/NEEDS.deb)
 	@tests/deb $(DEB) $(RELEASES)
 
