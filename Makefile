@@ -21,7 +21,7 @@ DESTDIR ?=
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
 	imgwrite/imgwrite imgread/imgread memtrack/memtrack framedump/framedump \
-	predump/predump
+	pageserve/pageserve predump/predump
 
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
@@ -30,6 +30,7 @@ vm.uses        := base
 stream.uses    := vm base
 proc.uses      := vm base
 image.uses     := vm base
+xfer.uses      := vm base
 stage.uses     := stream proc vm base
 freeze.uses    := stage stream proc vm base
 vmalist.uses   := stage stream proc vm base
@@ -38,12 +39,13 @@ imgwrite.uses  := stage stream proc image vm base
 imgread.uses   := stage stream proc image vm base
 memtrack.uses  := stage stream proc image vm base
 framedump.uses := stage stream proc vm base
+pageserve.uses := stage xfer image vm base
 predump.uses   := stage proc base
-helpers.uses   := stream image proc vm base
+helpers.uses   := stream image xfer proc vm base
 stream.libs    := -lprotobuf-c -lxxhash -lisal
 image.libs     := -lprotobuf-c
 predump.libs   := -lpipeline -ljson-c
-ROOMS   := base vm stream proc image stage
+ROOMS   := base vm stream proc image xfer stage
 FOLDERS := $(ROOMS) $(sort $(foreach t,$(TOOLS),$(patsubst %/,%,$(dir $t))))
 
 # Programs of the tests: tests/helpers/NAME.c, built into build/tests/.

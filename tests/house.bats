@@ -6,7 +6,7 @@ load helpers/lib
 setup() { lib_setup; }
 teardown() { lib_teardown; }
 
-TOOLS=(freeze vmalist thaw memread imgwrite imgread memtrack framedump predump)
+TOOLS=(freeze vmalist thaw memread imgwrite imgread memtrack pageserve framedump predump)
 
 @test "each tool: --help on stdout, 0; --version; an unknown option is one line, 100" {
 	local tool code
@@ -38,7 +38,7 @@ TOOLS=(freeze vmalist thaw memread imgwrite imgread memtrack framedump predump)
 		while read -r option; do
 			"$tool" --help | grep -q -- "$option" ||
 				grep -qr -- "\"${option#--}\"" "$ROOT/src" ||
-				[[ ' --track-mem --prev-images-dir ' == *" $option "* ]] || # criu's
+				[[ ' --track-mem --prev-images-dir --page-server --lazy-pages ' == *" $option "* ]] || # criu's
 				{ echo "$tool: its page names $option"; false; }
 		done < <(grep -oE -- '--[a-z][a-z-]+' shown | sort -u)
 	done

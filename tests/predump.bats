@@ -179,9 +179,9 @@ same_images() { diff -r -x stats-dump -x pagepipe.head -x inventory.img "$1" "$2
 	called freeze 'freeze <--consistent> <42>'
 	forget
 	succeeds -t 42 -o stream --compress lz4
-	called lz4 'lz4 <-q> <-c>'
+	called lz4 'lz4 <-qc>'
 	succeeds -t 42 -o other --compress zstd --final
-	called zstd 'zstd <-q> <-c>'
+	called zstd 'zstd <-qc>'
 	[ ! -e calls.imgwrite ]
 	# (twin) what differs is found
 	not called freeze 'freeze <42>'
@@ -746,7 +746,7 @@ tell() {
 	rm -f totals.*
 	for pages; do
 		nr=$((nr + 1))
-		printf '{"page_size":4096,"tasks":1,"gone":0,"async_io":0,"tracking":"soft-dirty","base_generation":%d,"stopped_ns":1000000,"read_ns":%d,"sent":%d,"zero":%d,"unchanged":5,"lazy":0,"skipped":{"unmapped":1,"unreadable":0,"gone":0},"bytes":%d}\n' \
+		printf '{"page_size":4096,"tasks":1,"gone":0,"async_io":0,"tracking":"soft-dirty","generation":1,"base_generation":%d,"stopped_ns":1000000,"read_ns":%d,"sent":%d,"zero":%d,"unchanged":5,"lazy":0,"skipped":{"unmapped":1,"unreadable":0,"gone":0},"bytes":%d}\n' \
 			$((nr - 1)) $((pages * 1000)) $((pages - 1 - pages / 10)) $((pages / 10)) \
 			$(((pages - 1 - pages / 10) * 4096)) >"totals.$nr"
 	done

@@ -2,9 +2,10 @@
 #include "image/dir.h"
 
 #include "base/own.h"
+#include "image/entries.h"
+#include "image/join.h"
 #include "image/summary_img.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SUFFIX_SIZE 7 /* ".XXXXXX" */
@@ -23,77 +23,14 @@
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
-/* --- walking a directory, without malloc: abort runs in signal handlers --- */
-
-struct kernel_dirent { /* getdents64(2) */
-	uint64_t ino;
-	int64_t off;
-	uint16_t reclen;
-	uint8_t type;
-	char name[];
-};
-
-/*
- * Calls act for each entry but "." and ".." until it gives a value other
- * than 0, which is given back.
- */
-static int each_entry(int dir, int (*act)(int dir, const char *name, void *of),
-		      void *of)
-{
-	char buffer[4096] __attribute__((aligned(8)));
-	long size;
-
-	if (lseek(dir, 0, SEEK_SET) < 0)
-		return -1;
-	while ((size = syscall(SYS_getdents64, dir, buffer, sizeof(buffer))) >
-	       0) {
-		for (long at = 0; at < size;) {
-			struct kernel_dirent *entry =
-				(struct kernel_dirent *)(buffer + at);
-			int result = 0;
-
-			at += entry->reclen;
-			if (strcmp(entry->name, ".") &&
-			    strcmp(entry->name, ".."))
-				result = act(dir, entry->name, of);
-			if (result)
-				return result;
-		}
-	}
-	return (int)size;
-}
-
-static int remove_file(int dir, const char *name, void *unused)
-{
-	(void)unused;
-	unlinkat(dir, name, 0);
-	return 0;
-}
-
-/* Files alone: a directory in it, which we never make, makes rmdir fail. */
-static void remove_dir(int parent, int fd, const char *name)
-{
-	each_entry(fd, remove_file, NULL);
-	unlinkat(parent, name, AT_REMOVEDIR);
-}
-
 /* --- what may be replaced --- */
-
-static bool has_form(const char *name, const char *prefix, const char *suffix)
-{
-	size_t size = strlen(name);
-	size_t before = strlen(prefix);
-	size_t behind = strlen(suffix);
-
-	return size >= before + behind && !strncmp(name, prefix, before) &&
-	       !strcmp(name + size - behind, suffix);
-}
 
 static bool is_image_name(const char *name)
 {
-	return has_form(name, "", ".img") || !strcmp(name, "stats-dump") ||
-	       !strcmp(name, "pagepipe.head") || !strcmp(name, INDEX_NAME) ||
-	       !strcmp(name, "parent") || !strcmp(name, "irmap-cache");
+	return entries_name_is(name, "", ".img") ||
+	       !strcmp(name, "stats-dump") || !strcmp(name, "pagepipe.head") ||
+	       !strcmp(name, INDEX_NAME) || !strcmp(name, "parent") ||
+	       !strcmp(name, "irmap-cache");
 }
 
 static int is_foreign(int dir, const char *name, void *unused)
@@ -121,7 +58,7 @@ static bool is_ours(int fd)
 
 	return fstat(fd, &stat) == 0 && stat.st_uid == geteuid() &&
 	       (stat.st_mode & 07777) == TEMPORARY_MODE &&
-	       !each_entry(fd, is_foreign, NULL);
+	       !entries_each(fd, is_foreign, NULL);
 }
 
 /*
@@ -140,19 +77,19 @@ static int remove_stale(int parent, const char *name, void *of)
 		return 0;
 	fd = openat(parent, name, OPEN_DIR | O_NOFOLLOW);
 	if (fd >= 0 && is_ours(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		remove_dir(parent, fd, name);
+		entries_remove(parent, fd, name);
 	return 0;
 }
 
 static enum image_dir_fault check_old(struct image_dir *dir, int old,
 				      bool force)
 {
-	each_entry(old, remove_stale, (void *)IN_PLACE);
-	if (!each_entry(old, is_anything, NULL))
+	entries_each(old, remove_stale, (void *)IN_PLACE);
+	if (!entries_each(old, is_anything, NULL))
 		return IMAGE_DIR_FINE;
 	if (!force)
 		return IMAGE_DIR_NOT_EMPTY;
-	if (each_entry(old, is_foreign, NULL))
+	if (entries_each(old, is_foreign, NULL))
 		return IMAGE_DIR_FOREIGN;
 	dir->replaces = true;
 	return IMAGE_DIR_FINE;
@@ -263,6 +200,19 @@ static int lock_temporary(struct image_dir *dir)
 	return -1;
 }
 
+static enum image_dir_fault fill_temporary(struct image_dir *dir)
+{
+	for (int attempts = 0; attempts < 8; attempts++) {
+		if (make_temporary(dir) == 0 && lock_temporary(dir) == 0) {
+			dir->open = true;
+			return IMAGE_DIR_FINE;
+		}
+		if (errno != EEXIST && errno != ENOENT && errno != EAGAIN)
+			break;
+	}
+	return system_fault();
+}
+
 enum image_dir_fault image_dir_create(struct image_dir *dir, const char *path,
 				      bool force)
 {
@@ -274,16 +224,21 @@ enum image_dir_fault image_dir_create(struct image_dir *dir, const char *path,
 		fault = look(dir, force);
 	if (fault != IMAGE_DIR_FINE)
 		return fault;
-	each_entry(dir->parent, remove_stale, dir->name);
-	for (int attempts = 0; attempts < 8; attempts++) {
-		if (make_temporary(dir) == 0 && lock_temporary(dir) == 0) {
-			dir->open = true;
-			return IMAGE_DIR_FINE;
-		}
-		if (errno != EEXIST && errno != ENOENT && errno != EAGAIN)
-			break;
-	}
-	return system_fault();
+	entries_each(dir->parent, remove_stale, dir->name);
+	return fill_temporary(dir);
+}
+
+enum image_dir_fault image_dir_join(struct image_dir *dir, const char *path)
+{
+	*dir = (struct image_dir){
+		.fd = -1, .in_place = true, .joins = true, .name = IN_PLACE};
+	if (mkdir(path, 0700) == 0)
+		dir->made = path;
+	dir->parent = open(path, OPEN_DIR);
+	if (dir->parent < 0)
+		return system_fault();
+	entries_each(dir->parent, remove_stale, (void *)IN_PLACE);
+	return fill_temporary(dir);
 }
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -315,7 +270,18 @@ void image_dir_abort(struct image_dir *dir)
 	if (!dir->open)
 		return;
 	dir->open = false;
-	remove_dir(dir->parent, dir->fd, dir->temporary);
+	entries_remove(dir->parent, dir->fd, dir->temporary);
+	if (dir->made)
+		rmdir(dir->made); /* unless others have used it */
+}
+
+void image_dir_close(struct image_dir *dir)
+{
+	if (dir->fd >= 0)
+		close(dir->fd);
+	if (dir->parent >= 0)
+		close(dir->parent);
+	dir->fd = dir->parent = -1;
 }
 
 /* --- commit --- */
@@ -338,8 +304,8 @@ static int remove_old_image(int parent, const char *name, void *unused)
 /* From here on the files in DIR are ours: a failure takes them away again. */
 static int fill_in_place(struct image_dir *dir)
 {
-	if (each_entry(dir->parent, remove_old_image, NULL) ||
-	    each_entry(dir->fd, move_file, dir) || fsync(dir->parent) < 0)
+	if (entries_each(dir->parent, remove_old_image, NULL) ||
+	    entries_each(dir->fd, move_file, dir) || fsync(dir->parent) < 0)
 		return -1;
 	return renameat(dir->fd, INVENTORY_NAME, dir->parent, INVENTORY_NAME);
 }
@@ -353,7 +319,7 @@ static int commit_in_place(struct image_dir *dir)
 	if (fill_in_place(dir) < 0) {
 		int error = errno;
 
-		each_entry(dir->parent, remove_old_image, NULL);
+		entries_each(dir->parent, remove_old_image, NULL);
 		errno = error;
 		return -1;
 	}
@@ -378,7 +344,7 @@ static int replace(struct image_dir *dir)
 	if (renameat2(dir->parent, dir->temporary, dir->parent, dir->name,
 		      RENAME_EXCHANGE) < 0)
 		return -1;
-	remove_dir(dir->parent, old, dir->temporary);
+	entries_remove(dir->parent, old, dir->temporary);
 	return finish_rename(dir);
 }
 
@@ -397,7 +363,11 @@ int image_dir_commit(struct image_dir *dir)
 
 	if (fsync(dir->fd) < 0)
 		return -1;
-	result = dir->in_place ? commit_in_place(dir) : commit_by_rename(dir);
+	if (dir->joins)
+		result = join_commit(dir);
+	else
+		result = dir->in_place ? commit_in_place(dir)
+				       : commit_by_rename(dir);
 	if (result == 0)
 		dir->open = false;
 	return result;

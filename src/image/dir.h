@@ -9,6 +9,9 @@
  * into `.pagepipe.XXXXXX` below it and renamed one by one: inventory.img, by
  * whose presence a directory counts as whole, is removed first and put last.
  *
+ * image_dir_join() adds images to what DIR holds, which stays, whatever it is:
+ * a dump by CRIU with a page server writes into one directory from two sides.
+ *
  * A leftover of a run that was killed is known by its lock, which died with
  * its owner, and is removed by the next run.  image_dir_abort() is safe in a
  * signal handler.
@@ -24,6 +27,8 @@ struct image_dir {
 	int parent;              /* what the temporary directory lies in */
 	bool in_place;           /* parent is DIR itself */
 	bool replaces;           /* DIR holds images that go */
+	bool joins;              /* DIR holds whatever, which stays */
+	const char *made;        /* DIR's path, if joining has made it */
 	bool open;               /* there is something to abort */
 	char name[NAME_MAX + 1]; /* of DIR in parent */
 	char temporary[NAME_MAX + 1];
@@ -42,6 +47,14 @@ enum image_dir_fault image_dir_create(struct image_dir *dir, const char *path,
 				      bool force);
 
 /*
+ * Files for DIR, which is made if it is absent.  The commit fails with EEXIST
+ * where DIR has a file of the same name, but for inventory.img: one that is
+ * there stays.  Pagemaps come behind the pages, inventory.img last.  path must
+ * live until then.
+ */
+enum image_dir_fault image_dir_join(struct image_dir *dir, const char *path);
+
+/*
  * Opens another directory by a path relative to DIR, as a parent link has it.
  * -1 with errno; EINVAL: it is DIR itself, as it is before the commit.
  */
@@ -51,5 +64,8 @@ int image_dir_open(const struct image_dir *dir, const char *path);
 int image_dir_commit(struct image_dir *dir);
 
 void image_dir_abort(struct image_dir *dir);
+
+/* Afterwards, for who goes on; not in a signal handler. */
+void image_dir_close(struct image_dir *dir);
 
 #endif

@@ -23,30 +23,33 @@ static uint32_t entry_flags(const struct run *run)
 	return lazy;
 }
 
-static int create(int dir, const char *kind, uint32_t number)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "%s-%" PRIu32 ".img", kind, number);
-	return img_create(dir, name);
-}
-
-int pagemap_img_create(struct pagemap_img *img, int dir, uint32_t id,
-		       uint32_t pages_id, uint32_t page_size)
+int pagemap_img_create_file(struct pagemap_img *img, int dir, const char *name,
+			    uint32_t pages_id, uint32_t page_size)
 {
 	Criu__PagemapHead head = CRIU__PAGEMAP_HEAD__INIT;
+	char pages[32];
 
 	*img = (struct pagemap_img){.page_size = page_size, .pages = -1};
-	img->entries = create(dir, "pagemap", id);
+	img->entries = img_create(dir, name);
 	if (img->entries < 0)
 		return -1;
-	img->pages = create(dir, "pages", pages_id);
+	snprintf(pages, sizeof(pages), "pages-%" PRIu32 ".img", pages_id);
+	img->pages = img_create(dir, pages);
 	if (img->pages < 0)
 		return -1;
 	head.pages_id = pages_id;
 	if (img_put_magic(&img->out, IMG_COMMON, IMG_PAGEMAP) < 0)
 		return -1;
 	return img_put(&img->out, &head.base);
+}
+
+int pagemap_img_create(struct pagemap_img *img, int dir, uint32_t id,
+		       uint32_t pages_id, uint32_t page_size)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", id);
+	return pagemap_img_create_file(img, dir, name, pages_id, page_size);
 }
 
 static int flush(struct pagemap_img *img)

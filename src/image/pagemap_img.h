@@ -38,6 +38,9 @@ struct pagemap_img {
  */
 int pagemap_img_create(struct pagemap_img *img, int dir, uint32_t id,
 		       uint32_t pages_id, uint32_t page_size);
+/* The same of any name. */
+int pagemap_img_create_file(struct pagemap_img *img, int dir, const char *name,
+			    uint32_t pages_id, uint32_t page_size);
 
 /* An entry for run; what it is in CRIU's flags follows from its own. */
 int pagemap_img_add(struct pagemap_img *img, const struct run *run);

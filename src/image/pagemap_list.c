@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -214,4 +213,22 @@ const struct pagemap_entry *pagemap_list_find(const struct pagemap_list *list,
 			return entry;
 	}
 	return NULL;
+}
+
+bool pagemap_list_lacks(const struct pagemap_list *list, const struct run *run,
+			uint32_t page_size, vaddr_t *missing)
+{
+	vaddr_t end = run_end(run, page_size);
+
+	*missing = run->vaddr;
+	while (*missing < end) {
+		const struct pagemap_entry *entry =
+			pagemap_list_find(list, *missing, page_size);
+
+		if (!entry ||
+		    !(entry->flags & (PAGEMAP_PRESENT | PAGEMAP_PARENT)))
+			return true;
+		*missing = entry->vaddr + entry->nr_pages * page_size;
+	}
+	return false;
 }

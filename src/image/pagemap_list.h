@@ -9,8 +9,9 @@
 #ifndef IMAGE_PAGEMAP_LIST_H
 #define IMAGE_PAGEMAP_LIST_H
 
-#include "vm/vaddr.h"
+#include "vm/run.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,5 +56,12 @@ void pagemap_list_release(struct pagemap_list *list);
 const struct pagemap_entry *pagemap_list_find(const struct pagemap_list *list,
 					      vaddr_t vaddr,
 					      uint32_t page_size);
+
+/*
+ * Is there a page of run for which the list has neither bytes nor an entry
+ * that leaves it to a parent?  Then *missing is the first one.
+ */
+bool pagemap_list_lacks(const struct pagemap_list *list, const struct run *run,
+			uint32_t page_size, vaddr_t *missing);
 
 #endif

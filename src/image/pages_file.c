@@ -127,3 +127,24 @@ int64_t pages_file_next(struct pages_file *file, uint64_t offset,
 		return smaller(nr_pages, (uint64_t)hole);
 	return data_at(file, offset, nr_pages, data);
 }
+
+int pages_file_read(const struct pages_file *file, uint64_t offset,
+		    uint64_t nr_pages, char *data)
+{
+	uint64_t left = nr_pages * file->page_size;
+
+	while (left) {
+		ssize_t n = pread(file->fd, data, left, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EBADMSG;
+		if (n <= 0)
+			return -1;
+		data += n;
+		offset += (uint64_t)n;
+		left -= (uint64_t)n;
+	}
+	return 0;
+}

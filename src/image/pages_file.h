@@ -31,4 +31,11 @@ void pages_file_close(struct pages_file *file);
 int64_t pages_file_next(struct pages_file *file, uint64_t offset,
 			uint64_t nr_pages, const char **data);
 
+/*
+ * The pages at offset into data, where they are wanted in no order; holes as
+ * zeros.  The same failures.
+ */
+int pages_file_read(const struct pages_file *file, uint64_t offset,
+		    uint64_t nr_pages, char *data);
+
 #endif

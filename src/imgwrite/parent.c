@@ -133,23 +133,10 @@ void parent_next_task(struct parent *parent)
 	parent->loaded = false;
 }
 
-/* The parent's entry for that page; NULL: it has no bytes for it. */
-static const struct pagemap_entry *find(const struct parent *parent,
-					vaddr_t vaddr, uint32_t page_size)
-{
-	const struct pagemap_entry *entry =
-		pagemap_list_find(&parent->list, vaddr, page_size);
-
-	if (entry && !(entry->flags & (PAGEMAP_PRESENT | PAGEMAP_PARENT)))
-		return NULL;
-	return entry;
-}
-
 void parent_hold(struct parent *parent, const struct parent_task *task,
 		 const struct run *run)
 {
-	vaddr_t end = run_end(run, task->page_size);
-	vaddr_t vaddr = run->vaddr;
+	vaddr_t missing;
 
 	if (!parent->path)
 		die(EXIT_INPUT, "this stream builds on an earlier one: "
@@ -157,15 +144,9 @@ void parent_hold(struct parent *parent, const struct parent_task *task,
 	parent->needed = true;
 	if (!parent->loaded)
 		load(parent, task);
-	while (vaddr < end) {
-		const struct pagemap_entry *entry =
-			find(parent, vaddr, task->page_size);
-
-		if (!entry)
-			die(EXIT_INPUT,
-			    "process %" PRIu32 ": %s does not hold the page at "
-			    "0x%" PRIx64 ", which this round leaves to it",
-			    task->ns_pid, parent->path, vaddr);
-		vaddr = entry->vaddr + entry->nr_pages * task->page_size;
-	}
+	if (pagemap_list_lacks(&parent->list, run, task->page_size, &missing))
+		die(EXIT_INPUT,
+		    "process %" PRIu32 ": %s does not hold the page at "
+		    "0x%" PRIx64 ", which this round leaves to it",
+		    task->ns_pid, parent->path, missing);
 }

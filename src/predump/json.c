@@ -127,6 +127,9 @@ static json_object *json_blame(const struct blame *blame)
 	object = json_object_new_object();
 	json_object_object_add(object, "stage",
 			       json_object_new_string(blame->command->argv[0]));
+	if (blame->command->host)
+		json_object_object_add(object, "host",
+				       json_text(blame->command->host));
 	put(object, "code", (uint64_t)blame->code);
 	put(object, "signal",
 	    WIFSIGNALED(blame->status) ? (uint64_t)WTERMSIG(blame->status) : 0);

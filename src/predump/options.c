@@ -12,6 +12,7 @@
 
 static const struct tool tool = {
 	"Usage: predump -t PID -D DIR [OPTION]...\n"
+	"       predump -t PID --to [USER@]HOST:DIR [OPTION]...\n"
 	"       predump -t PID -o FILE [OPTION]...\n"
 	"\n"
 	"Copies the memory of a running process and its descendants, as criu "
@@ -23,7 +24,10 @@ static const struct tool tool = {
 	"DIR/1 ...\n"
 	"  -o, --output FILE           write the stream to a new file, or to - "
 	"(stdout)\n"
-	"      --compress METHOD       the stream: zstd or lz4\n"
+	"      --to [USER@]HOST:DIR    make DIR on another host, through ssh\n"
+	"      --ssh COMMAND           instead of ssh, such as 'ssh -p 2222'\n"
+	"      --compress METHOD       the stream, or what ssh carries: zstd or "
+	"lz4\n"
 	"      --rounds N              N copies in a row, each of what has "
 	"changed\n"
 	"      --rounds auto           until what is left no longer shrinks, "
@@ -50,7 +54,9 @@ static const struct tool tool = {
 	"refused.\n"};
 
 enum {
-	OPTION_COMPRESS = OPTION_OWN,
+	OPTION_TO = OPTION_OWN,
+	OPTION_SSH,
+	OPTION_COMPRESS,
 	OPTION_ROUNDS,
 	OPTION_DOWNTIME,
 	OPTION_MAX_TIME,
@@ -70,6 +76,8 @@ static const struct option table[] = {
 	{"tree", required_argument, NULL, 't'},
 	{"images-dir", required_argument, NULL, 'D'},
 	{"output", required_argument, NULL, 'o'},
+	{"to", required_argument, NULL, OPTION_TO},
+	{"ssh", required_argument, NULL, OPTION_SSH},
 	{"compress", required_argument, NULL, OPTION_COMPRESS},
 	{"rounds", required_argument, NULL, OPTION_ROUNDS},
 	{"downtime", required_argument, NULL, OPTION_DOWNTIME},
@@ -127,6 +135,27 @@ static const char *path(const char *text)
 	    (int)sizeof(dashed[nr]))
 		option_misused(&tool, "that path is too long");
 	return dashed[nr++ ? 1 : 0];
+}
+
+/* user@host:dir, user@[::1]:dir; the brackets are for us alone. */
+static void take_host(struct options *options)
+{
+	char *open = strchr(optarg, '[');
+	char *close = open ? strstr(open, "]:") : NULL;
+	char *colon = close ? close + 1 : strchr(optarg, ':');
+
+	if (!colon || colon == optarg || !colon[1] || *optarg == '-')
+		option_misused(&tool, "--to takes HOST:DIR or USER@HOST:DIR");
+	*colon = 0;
+	if (close) {
+		*close = 0;
+		memmove(open, open + 1, strlen(open));
+	}
+	colon++;
+	if (!strncmp(colon, "~/", 2)) /* it is relative to that anyway */
+		colon += 2;
+	options->host = optarg;
+	options->dir = path(colon);
 }
 
 static void take_rounds(struct options *options)
@@ -197,6 +226,12 @@ static void take_long(struct options *options, int option)
 					     "uffd", NULL};
 
 	switch (option) {
+	case OPTION_TO:
+		take_host(options);
+		break;
+	case OPTION_SSH:
+		options->ssh = optarg;
+		break;
 	case OPTION_COMPRESS:
 		options->compress =
 			one_of(methods, "--compress takes zstd or lz4");
@@ -235,6 +270,7 @@ static void take(struct options *options, int option)
 		break;
 	case 'D':
 		options->dir = path(optarg);
+		options->host = NULL;
 		break;
 	case 'o':
 		options->output = strcmp(optarg, "-") ? path(optarg) : "-";
@@ -270,11 +306,16 @@ static void check_together(const struct options *o)
 	} rules[] = {
 		{!o->pid, "no process given: -t PID"},
 		{!o->dir && !o->output,
-		 "nowhere to write to: -D DIR, or -o FILE for the stream"},
+		 "nowhere to write to: -D DIR, --to HOST:DIR, or -o FILE for "
+		 "the stream"},
 		{o->dir && o->output,
 		 "-D makes a directory, -o a stream: one of them "
 		 "(messages go to stderr, not to a log file)"},
-		{o->compress && o->dir,
+		{o->ssh && !o->host, "--ssh goes with --to"},
+		{o->host && o->previous,
+		 "--prev-images-dir with --to: a chain on another host begins "
+		 "with --rounds there"},
+		{o->compress && o->dir && !o->host,
 		 "--compress is for a stream (-o): criu reads no compressed "
 		 "images"},
 		{o->output && (o->rounds || o->previous),

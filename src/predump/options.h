@@ -11,7 +11,9 @@
 
 struct options {
 	uint32_t pid;
-	const char *dir;      /* -D; NULL: a stream, see output */
+	const char *dir;      /* -D, --to; NULL: a stream, see output */
+	const char *host;     /* --to: where dir is; NULL: here */
+	const char *ssh;      /* the command that reaches it */
 	const char *output;   /* -o: a file, or "-" */
 	const char *compress; /* "zstd", "lz4", or NULL */
 	const char *previous; /* --prev-images-dir, or NULL */

@@ -113,7 +113,7 @@ int place_open(const struct plan *plan)
 
 	place.owner = getpid();
 	atexit(place_undo);
-	if (options->rounds)
+	if (options->rounds && !options->host)
 		open_directory(plan);
 	if (!options->output)
 		return RUN_TO_STDOUT;

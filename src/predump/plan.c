@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <wordexp.h>
 
 char *text(const char *format, ...)
 {
@@ -106,10 +107,13 @@ static struct command vmalist_of(const struct plan *plan, unsigned int copy)
 
 	if (options->track)
 		add(&vmalist, text("--track=%s", options->track));
-	if (parent) {
+	if (parent && !options->host) {
 		add(&vmalist, "--base");
 		add(&vmalist, beside(directory_of(options, copy), parent));
-	} else if (plan->tracked) {
+	} else if (parent && plan->generation) {
+		add(&vmalist, "--base");
+		add(&vmalist, text("%" PRIu64, plan->generation));
+	} else if (!parent && plan->tracked) {
 		add(&vmalist, "--full");
 	}
 	return vmalist;
@@ -147,14 +151,33 @@ static struct command imgwrite_of(const struct plan *plan, unsigned int copy)
 	return imgwrite;
 }
 
-static struct command carrier_of(const struct options *options)
+static struct command carrier_of(const struct options *options, const char *how)
 {
 	struct command carrier = {.carrier = true};
 
 	add(&carrier, options->compress);
-	add(&carrier, "-q");
-	add(&carrier, "-c");
+	add(&carrier, how);
 	return carrier;
+}
+
+static void plan_remote(const struct plan *plan, unsigned int copy,
+			struct copy_plan *out)
+{
+	const struct options *options = plan->options;
+
+	if (options->compress)
+		out->remote[out->nr_remote++] = carrier_of(options, "-dqc");
+	out->remote[out->nr_remote++] = imgwrite_of(plan, copy);
+	for (int i = 0; i < out->nr_remote; i++)
+		out->remote[i].host = options->host;
+	out->directory = text("%s:%s", options->host, out->directory);
+}
+
+bool plan_is_openssh(const struct command *ssh)
+{
+	const char *slash = strrchr(ssh->argv[0], '/');
+
+	return !strcmp(slash ? slash + 1 : ssh->argv[0], "ssh");
 }
 
 const char *plan_directory(const struct plan *plan, unsigned int copy)
@@ -174,11 +197,45 @@ struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
 	out.commands[out.nr++] = freeze_of(options, consistent);
 	out.commands[out.nr++] = vmalist_of(plan, copy);
 	out.commands[out.nr++] = memread_of(plan);
-	if (options->dir)
+	if (options->compress)
+		out.commands[out.nr++] = carrier_of(options, "-qc");
+	else if (options->dir && !options->host)
 		out.commands[out.nr++] = imgwrite_of(plan, copy);
-	else if (options->compress)
-		out.commands[out.nr++] = carrier_of(options);
+	if (options->host)
+		plan_remote(plan, copy, &out);
 	return out;
+}
+
+/* What was given comes first: of an option that is there twice that one holds.
+ */
+static void add_ssh_options(struct command *ssh, const struct plan *plan)
+{
+	add(ssh, "-T");
+	add(ssh, "-oServerAliveInterval=15");
+	if (!plan->socket)
+		return;
+	if (plan->master)
+		add(ssh, "-M");
+	add(ssh, "-S");
+	add(ssh, plan->socket);
+}
+
+struct command plan_ssh(const struct plan *plan)
+{
+	const char *line = plan->options->ssh ? plan->options->ssh : "ssh";
+	struct command ssh = {.carrier = true};
+	wordexp_t words;
+
+	if (wordexp(line, &words, WRDE_NOCMD) || !words.we_wordc ||
+	    words.we_wordc > MAX_ARGUMENTS / 2)
+		die(EXIT_USAGE, "--ssh is no command: %s", line);
+	for (size_t i = 0; i < words.we_wordc; i++)
+		add(&ssh, text("%s", words.we_wordv[i]));
+	wordfree(&words);
+	if (plan_is_openssh(&ssh))
+		add_ssh_options(&ssh, plan);
+	add(&ssh, plan->options->host);
+	return ssh;
 }
 
 static void plan_tracker(struct plan *plan)

@@ -12,22 +12,25 @@
 
 #include "predump/options.h"
 
-#define MAX_ARGUMENTS 12
+#define MAX_ARGUMENTS 32
 #define MAX_COMMANDS  4
 
 struct command {
 	const char *argv[MAX_ARGUMENTS]; /* NULL behind the last one */
 	int nr;
-	int keeps;    /* a descriptor that it inherits; 0: none */
-	bool silent;  /* its stderr is nobody's business */
-	bool carrier; /* not ours: its exit status has another meaning */
+	int keeps;        /* a descriptor that it inherits; 0: none */
+	bool silent;      /* its stderr is nobody's business */
+	bool carrier;     /* not ours: its exit status has another meaning */
+	const char *host; /* where it runs; NULL: here */
 };
 
 /* One copy: freeze | vmalist | memread | imgwrite, zstd, lz4 or nothing. */
 struct copy_plan {
 	struct command commands[MAX_COMMANDS];
 	int nr;
-	const char *directory; /* NULL: a stream */
+	struct command remote[2]; /* behind those, on the other host */
+	int nr_remote;
+	const char *directory; /* for messages; NULL: a stream */
 	bool consistent;
 };
 
@@ -35,6 +38,9 @@ struct plan {
 	const struct options *options;
 	int totals; /* the descriptor for memread --totals; -1: without */
 	bool tracked;
+	uint64_t generation;         /* of the last copy; 0: not known */
+	const char *socket;          /* of ssh's ControlMaster; NULL: none */
+	bool master;                 /* and that is what it is to be */
 	bool draws;                  /* we, in the place of memread; live.h */
 	struct command track;        /* memtrack PID */
 	struct command track_status; /* memtrack --status PID */
@@ -45,6 +51,12 @@ struct plan plan_make(const struct options *options, int totals);
 /* The first copy is number 0, and goes to DIR/1. */
 struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
 			   bool consistent);
+/* ssh, as far as the host's name; what it has to do there is added. */
+struct command plan_ssh(const struct plan *plan);
+
+/* By its name. */
+bool plan_is_openssh(const struct command *ssh);
+
 /* NULL: to a stream. */
 const char *plan_directory(const struct plan *plan, unsigned int copy);
 

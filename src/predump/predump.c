@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "predump/guard.h"
+#include "predump/host.h"
 #include "predump/live.h"
 #include "predump/place.h"
 #include "predump/script.h"
@@ -23,11 +24,13 @@
 struct predump {
 	struct options options;
 	struct plan plan;
+	struct host host;
 	struct tracker tracker;
 	struct pace pace;
 	struct live live;
 	struct summary summary;
 	struct buf stopped_before; /* pids */
+	bool released;             /* by freeze, which has done all it was to */
 	bool last_is_whole;        /* the copy that failed */
 	int out;
 	int totals[2]; /* a pipe: what memread says comes out of [0] */
@@ -65,6 +68,7 @@ static void prepare(struct predump *self)
 		die(EXIT_SYSTEM, "no memory");
 	if (self->options.automatic)
 		self->summary.pace = &self->pace;
+	host_begin(&self->host, &self->plan);
 	tracker_begin(&self->tracker, &self->plan);
 	pace_begin(&self->pace, &self->options);
 }
@@ -78,13 +82,17 @@ static void read_totals(struct predump *self)
 	    totals_parse(totals, line) < 0)
 		die(EXIT_SYSTEM, "memread has not told its totals: is it of "
 				 "another version?");
+	self->plan.generation = totals->generation;
 	self->summary.nr++;
 }
 
-/* What the last round has stopped for a copy that does not exist. */
+/*
+ * What the last round has stopped for a copy that does not exist.  Some may not
+ * have noticed yet that they are to stop.
+ */
 static void undo_stop(struct predump *self, const struct copy_plan *copy)
 {
-	if (copy->consistent && self->options.leave_stopped)
+	if (copy->consistent && self->options.leave_stopped && self->released)
 		tree_continue((pid_t)self->options.pid, &self->stopped_before);
 }
 
@@ -113,6 +121,29 @@ static void complain_of(const struct predump *self,
 		 whole_text(self));
 }
 
+/* All that may take its time is there before the target is stopped. */
+static void run_copy_to_host(struct predump *self, const struct copy_plan *copy)
+{
+	struct blame *blame = &self->summary.blame;
+	static struct receiver receiver; /* whom blame may point to */
+	struct run run;
+
+	*blame = (struct blame){.code = EXIT_DONE};
+	self->last_is_whole = false;
+	if (!receiver_begin(&receiver, &self->plan, copy)) {
+		receiver_blame(&receiver, blame);
+		return;
+	}
+	run_start(&run, copy->commands, copy->nr, RUN_FROM_STDIN,
+		  receiver.shell.in);
+	run_wait(&run);
+	self->released = run.statuses[0] == 0;
+	receiver_end(&receiver);
+	*blame = run_blame(&run);
+	receiver_blame(&receiver, blame);
+	self->last_is_whole = receiver_is_whole(&receiver);
+}
+
 static void run_copy(struct predump *self, const struct copy_plan *copy)
 {
 	int out = self->out;
@@ -122,10 +153,17 @@ static void run_copy(struct predump *self, const struct copy_plan *copy)
 		out = fcntl(self->out, F_DUPFD_CLOEXEC, 3);
 	if (out < 0)
 		die_errno(EXIT_SYSTEM, "no descriptor");
-	run_start(&run, copy->commands, copy->nr, out);
+	run_start(&run, copy->commands, copy->nr, RUN_FROM_STDIN, out);
 	run_wait(&run);
+	self->released = run.statuses[0] == 0;
 	self->summary.blame = run_blame(&run);
 	self->last_is_whole = run_has_ended_well(&run);
+}
+
+static void end_helpers(struct predump *self)
+{
+	tracker_end(&self->tracker);
+	host_end(&self->host);
 }
 
 /* False: it failed, and somebody is to blame. */
@@ -134,14 +172,15 @@ static bool make_copy(struct predump *self, bool consistent)
 	struct copy_plan *copy = &self->summary.copies[self->summary.nr].plan;
 
 	*copy = plan_copy(&self->plan, self->summary.nr, consistent);
+	self->released = false;
 	if (copy->consistent)
 		tree_stopped((pid_t)self->options.pid, &self->stopped_before);
 	if (!guard_caught())
-		run_copy(self, copy);
+		(copy->nr_remote ? run_copy_to_host : run_copy)(self, copy);
 	if (guard_caught()) {
 		live_end(&self->live);
 		undo_stop(self, copy);
-		tracker_end(&self->tracker);
+		end_helpers(self);
 		guard_die();
 	}
 	if (!self->summary.blame.command) {
@@ -170,6 +209,12 @@ static bool make_copies(struct predump *self)
 	return !self->options.final || make_copy(self, true);
 }
 
+static void undo(void)
+{
+	place_undo();
+	host_undo();
+}
+
 int main(int argc, char **argv)
 {
 	static struct predump self = {.totals = {-1, -1}};
@@ -186,10 +231,10 @@ int main(int argc, char **argv)
 	}
 	live_begin(&self.live, &self.options);
 	self.plan.draws = self.live.on && self.live.redraws;
-	guard_begin(place_undo);
+	guard_begin(undo);
 	prepare(&self);
 	made = make_copies(&self);
-	tracker_end(&self.tracker);
+	end_helpers(&self);
 	if (made)
 		self.summary.file_bytes = place_commit();
 	summary_print(&self.summary);

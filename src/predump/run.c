@@ -60,7 +60,8 @@ static void start(struct run *run)
 	guard_release();
 }
 
-void run_start(struct run *run, const struct command *commands, int nr, int out)
+void run_start(struct run *run, const struct command *commands, int nr, int in,
+	       int out)
 {
 	*run = (struct run){
 		.commands = commands,
@@ -69,6 +70,8 @@ void run_start(struct run *run, const struct command *commands, int nr, int out)
 	};
 	for (int i = 0; i < nr; i++)
 		pipeline_command(run->line, make_command(&commands[i]));
+	if (in != RUN_FROM_STDIN)
+		pipeline_want_in(run->line, in);
 	if (out != RUN_TO_STDOUT)
 		pipeline_want_out(run->line, out);
 	start(run);
@@ -129,21 +132,21 @@ static bool is_graver(int code, int than)
 	return than == EXIT_DONE || than == EXIT_READER || than == EXIT_INPUT;
 }
 
+void run_blame_more(struct blame *blame, const struct command *command,
+		    int status)
+{
+	int code = code_of(command, status);
+
+	if (is_graver(code, blame->code))
+		*blame = (struct blame){command, status, code};
+}
+
 struct blame run_blame(const struct run *run)
 {
 	struct blame blame = {.code = EXIT_DONE};
 
-	for (int i = 0; i < run->nr; i++) {
-		int code = code_of(&run->commands[i], run->statuses[i]);
-
-		if (!is_graver(code, blame.code))
-			continue;
-		blame = (struct blame){
-			.command = &run->commands[i],
-			.status = run->statuses[i],
-			.code = code,
-		};
-	}
+	for (int i = 0; i < run->nr; i++)
+		run_blame_more(&blame, &run->commands[i], run->statuses[i]);
 	return blame;
 }
 
@@ -154,7 +157,10 @@ bool run_has_ended_well(const struct run *run)
 
 const char *blame_text(const struct blame *blame)
 {
-	const char *name = blame->command->argv[0];
+	const struct command *command = blame->command;
+	const char *name = command->host ? text("%s on %s", command->argv[0],
+						command->host)
+					 : command->argv[0];
 	int status = blame->status;
 
 	if (WIFSIGNALED(status))

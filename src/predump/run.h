@@ -19,10 +19,13 @@ struct run {
 	int statuses[MAX_COMMANDS]; /* as wait(2) gives them */
 };
 
-/* Where the last command writes to; or a descriptor, which is closed. */
-enum { RUN_TO_US = -1, RUN_TO_STDOUT = 1 };
+/*
+ * Where the first command reads from, and the last one writes to; or a
+ * descriptor, which is closed.
+ */
+enum { RUN_FROM_STDIN = 0, RUN_TO_US = -1, RUN_TO_STDOUT = 1 };
 
-void run_start(struct run *run, const struct command *commands, int nr,
+void run_start(struct run *run, const struct command *commands, int nr, int in,
 	       int out);
 /* A line of RUN_TO_US's output; NULL: it has ended. */
 const char *run_line(struct run *run);
@@ -41,6 +44,9 @@ struct blame {
  * read bytes that were damaged on their way; else the rightmost with 3.
  */
 struct blame run_blame(const struct run *run);
+/* More of the same pipeline, to the right of all that was judged before. */
+void run_blame_more(struct blame *blame, const struct command *command,
+		    int status);
 /* Has the last one done all of its work, in spite of the others? */
 bool run_has_ended_well(const struct run *run);
 /* "memread was killed by signal 9 (Killed)" */

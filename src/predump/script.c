@@ -40,6 +40,27 @@ static const char *command_text(const struct command *command)
 	return line;
 }
 
+static const char *plain_text(const struct command *command)
+{
+	const char *line = command->argv[0];
+
+	for (int i = 1; i < command->nr; i++)
+		line = text("%s %s", line, script_quote(command->argv[i]));
+	return line;
+}
+
+/* ssh HOST 'zstd -dqc | imgwrite DIR' */
+static const char *remote_text(const struct plan *plan,
+			       const struct copy_plan *copy)
+{
+	struct command ssh = plan_ssh(plan);
+	const char *line = plain_text(&copy->remote[0]);
+
+	for (int i = 1; i < copy->nr_remote; i++)
+		line = text("%s | %s", line, plain_text(&copy->remote[i]));
+	return text("%s %s", plain_text(&ssh), script_quote(line));
+}
+
 static const char *copy_text(const struct plan *plan, unsigned int nr)
 {
 	struct copy_plan copy =
@@ -48,7 +69,9 @@ static const char *copy_text(const struct plan *plan, unsigned int nr)
 
 	for (int i = 1; i < copy.nr; i++)
 		line = text("%s | %s", line, command_text(&copy.commands[i]));
-	return line;
+	return plan->options->host
+		       ? text("%s | %s", line, remote_text(plan, &copy))
+		       : line;
 }
 
 /* It is there when --status says so; a tracker that ends says why itself. */
@@ -84,6 +107,20 @@ static void print_stream(const struct plan *plan)
 		       script_quote(file));
 }
 
+static void print_directory(const struct plan *plan)
+{
+	const char *dir = script_quote(plan->options->dir);
+	const char *make = text("[ -d %s ] || mkdir -m 700 %s", dir, dir);
+	struct command ssh;
+
+	if (!plan->options->host) {
+		printf("%s\n", make);
+		return;
+	}
+	ssh = plan_ssh(plan);
+	printf("%s %s\n", plain_text(&ssh), script_quote(make));
+}
+
 /* The status of a shell's pipeline is imgwrite's: is the directory there? */
 void script_print(const struct plan *plan)
 {
@@ -94,8 +131,7 @@ void script_print(const struct plan *plan)
 	if (plan->tracked)
 		print_tracker(plan);
 	if (plan->options->rounds)
-		printf("[ -d %s ] || mkdir -m 700 %s\n", script_quote(dir),
-		       script_quote(dir));
+		print_directory(plan);
 	for (unsigned int i = 0; dir && i < options_copies(plan->options); i++)
 		printf("%s\n", copy_text(plan, i));
 	if (!dir)

@@ -67,7 +67,8 @@ const char *summary_continue(const struct summary *summary)
 	char *last;
 	const char *next;
 
-	if (!summary->nr || !options->dir || summary->blame.command ||
+	if (!summary->nr || !options->dir || options->host ||
+	    summary->blame.command ||
 	    strcmp(summary->copies[summary->nr - 1].totals.tracking,
 		   "soft-dirty"))
 		return NULL;
@@ -111,7 +112,7 @@ static void print_end(const struct summary *summary, FILE *out)
 			options->pid);
 	if (command)
 		fprintf(out, "to go on: %s\n", command);
-	else if (options->dir)
+	else if (options->dir && !options->host)
 		fprintf(out, "criu dump cannot go on from here: that "
 			     "needs --track-mem\n");
 }

@@ -49,9 +49,13 @@ const char *tools_find(const char *name)
 {
 	struct stat near;
 	struct stat far;
-	const char *ours = beside_us(name, &near);
-	const char *plain = in_path(name, &far);
+	const char *ours;
+	const char *plain;
 
+	if (strchr(name, '/'))
+		return name;
+	ours = beside_us(name, &near);
+	plain = in_path(name, &far);
 	if (ours && plain && near.st_ino == far.st_ino &&
 	    near.st_dev == far.st_dev)
 		return plain;

@@ -21,6 +21,7 @@ static const struct number numbers[] = {
 	NUMBER(async_io),   NUMBER(sent),    NUMBER(base_generation),
 	NUMBER(stopped_ns), NUMBER(read_ns), NUMBER(unchanged),
 	NUMBER(zero),       NUMBER(lazy),    NUMBER(bytes),
+	NUMBER(generation),
 };
 
 static const struct number reasons[] = {

@@ -13,6 +13,7 @@ struct totals {
 	uint64_t tasks;
 	uint64_t gone;
 	uint64_t async_io;
+	uint64_t generation;
 	uint64_t base_generation; /* 0: this copy is a whole one */
 	uint64_t stopped_ns;
 	uint64_t read_ns;

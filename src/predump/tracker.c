@@ -16,7 +16,7 @@ static bool runs_already(const struct plan *plan)
 
 	if (out < 0)
 		die_errno(EXIT_SYSTEM, "cannot open /dev/null");
-	run_start(&run, &plan->track_status, 1, out);
+	run_start(&run, &plan->track_status, 1, RUN_FROM_STDIN, out);
 	run_wait(&run);
 	if (guard_caught())
 		guard_die();
@@ -51,7 +51,7 @@ void tracker_begin(struct tracker *tracker, const struct plan *plan)
 		    "no memtrack runs for pid %u, so nobody knows what has "
 		    "changed since %s: start one before the first copy",
 		    plan->options->pid, plan->options->previous);
-	run_start(&tracker->run, &plan->track, 1, RUN_TO_US);
+	run_start(&tracker->run, &plan->track, 1, RUN_FROM_STDIN, RUN_TO_US);
 	if (!run_line(&tracker->run))
 		die_not_tracking(tracker, plan->options->automatic);
 	tracker->ours = true;

@@ -38,14 +38,15 @@ static bool is_in(const struct buf *pids, pid_t pid)
 
 void tree_continue(pid_t pid, const struct buf *before)
 {
-	struct buf now = {0};
+	struct buf pids = {0};
 
-	tree_stopped(pid, &now);
-	for (size_t i = 0; i < now.size / sizeof(pid_t); i++) {
-		pid_t stopped = ((pid_t *)now.data)[i];
+	if (task_tree(pid, &pids) < 0)
+		die(EXIT_SYSTEM, "no memory");
+	for (size_t i = 0; i < pids.size / sizeof(pid_t); i++) {
+		pid_t stopped = ((pid_t *)pids.data)[i];
 
 		if (!is_in(before, stopped))
 			kill(stopped, SIGCONT);
 	}
-	buf_release(&now);
+	buf_release(&pids);
 }

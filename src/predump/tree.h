@@ -14,7 +14,7 @@
 /* The pids, appended to out, of those that SIGSTOP has stopped. */
 void tree_stopped(pid_t pid, struct buf *out);
 
-/* SIGCONT to those that are stopped now and are not in before. */
+/* SIGCONT to all of the tree that are not in before. */
 void tree_continue(pid_t pid, const struct buf *before);
 
 #endif
