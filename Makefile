@@ -21,7 +21,7 @@ DESTDIR ?=
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
 	imgwrite/imgwrite imgread/imgread memtrack/memtrack framedump/framedump \
-	makelazy/makelazy pageserve/pageserve predump/predump
+	lazyserve/lazyserve makelazy/makelazy pageserve/pageserve predump/predump
 
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
@@ -38,6 +38,7 @@ memread.uses   := stage stream proc vm base
 imgwrite.uses  := stage stream proc image vm base
 imgread.uses   := stage stream proc image vm base
 memtrack.uses  := stage stream proc image vm base
+lazyserve.uses := stage stream xfer proc image vm base
 framedump.uses := stage stream proc vm base
 makelazy.uses  := stage stream proc image vm base
 pageserve.uses := stage xfer image vm base
@@ -45,6 +46,7 @@ predump.uses   := stage proc base
 helpers.uses   := stream image xfer proc vm base
 stream.libs    := -lprotobuf-c -lxxhash -lisal
 image.libs     := -lprotobuf-c
+lazyserve.libs := -ljson-c
 predump.libs   := -lpipeline -ljson-c
 ROOMS   := base vm stream proc image xfer stage
 FOLDERS := $(ROOMS) $(sort $(foreach t,$(TOOLS),$(patsubst %/,%,$(dir $t))))

@@ -331,3 +331,17 @@ class Target:
         huge, anonymous = (int(first_value(rollup, key).split()[0])
                            for key in ('AnonHugePages', 'Anonymous'))
         return 100 * huge / anonymous
+
+
+# ------------------------------------------------------------ the lazy restore
+
+def restore_lazily(native, mib, rounds):
+    """(mode, daemon) -> what bench/lazily has said of each round, as numbers."""
+    place = scratch('lazily')
+    os.mkdir(place)
+    taken = {}
+    lines, _ = output_of([native, place, '/pagepipe/bench/lazily', str(mib), str(rounds)])
+    for mode, daemon, *numbers in lines:
+        taken.setdefault((mode, daemon), []).append([int(number) for number in numbers])
+    shutil.rmtree(place)
+    return taken

@@ -40,3 +40,24 @@ restores() {
 	not restores twin_flatten
 	grep -q 'why: criu restore' errors
 }
+
+@test "lazyserve: serves criu restore --lazy-pages: threads, children, every kind of memory" {
+	restores lazyserve_full
+}
+
+@test "lazyserve: (twin) a byte that is not what it was is found by the restored process" {
+	not restores twin_lazyserve
+	grep -q 'the restored victim says: error 1 ' errors
+}
+
+@test "lazyserve: a restored process forks, unmaps and drops what it does not have yet" {
+	restores lazyserve_changes
+}
+
+@test "lazyserve: killed during a criu restore, or soon after: criu does not hang, and nothing is wrong" {
+	restores lazyserve_killed
+}
+
+@test "lazyserve: a small directory of makelazy is restored, with the pages of a chain" {
+	restores lazyserve_small
+}

@@ -6,7 +6,7 @@ load helpers/lib
 setup() { lib_setup; }
 teardown() { lib_teardown; }
 
-TOOLS=(freeze vmalist thaw memread imgwrite imgread makelazy memtrack pageserve framedump predump)
+TOOLS=(freeze vmalist thaw memread imgwrite imgread makelazy memtrack pageserve lazyserve framedump predump)
 
 @test "each tool: --help on stdout, 0; --version; an unknown option is one line, 100" {
 	local tool code

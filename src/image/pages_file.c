@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ void pages_file_close(struct pages_file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->window);
+	if (file->map)
+		munmap(file->map, file->size);
 	*file = (struct pages_file){.fd = -1};
 }
 
@@ -42,13 +45,26 @@ static uint64_t whole_pages(const struct pages_file *file, uint64_t bytes)
 	return bytes / file->page_size;
 }
 
+/* Behind the end of a file that was cut short there is no hole. */
+static int check_size(const struct pages_file *file)
+{
+	struct stat stat;
+
+	if (fstat(file->fd, &stat) < 0)
+		return -1;
+	if ((uint64_t)stat.st_size >= file->size)
+		return 0;
+	errno = EBADMSG;
+	return -1;
+}
+
 /* Where the data at or behind offset begins and ends. */
 static int find_data(struct pages_file *file, uint64_t offset)
 {
 	off_t from = lseek(file->fd, (off_t)offset, SEEK_DATA);
 	off_t to;
 
-	if (from < 0 && errno != ENXIO)
+	if (from < 0 && (errno != ENXIO || check_size(file) < 0))
 		return -1;
 	if (from < 0) /* a hole up to the end of the file */
 		from = to = (off_t)file->size;
@@ -108,6 +124,44 @@ static int64_t data_at(struct pages_file *file, uint64_t offset,
 	}
 	*data = file->window + (offset - file->begin);
 	return smaller(nr_pages, whole_pages(file, file->end - offset));
+}
+
+/* Pages of the data at offset: up to the hole behind them. */
+static uint64_t pages_of_data(const struct pages_file *file, uint64_t offset,
+			      uint64_t nr_pages)
+{
+	uint64_t bytes = file->data_to - offset + file->page_size - 1;
+
+	return offset < file->data_to && whole_pages(file, bytes) < nr_pages
+		       ? whole_pages(file, bytes)
+		       : nr_pages;
+}
+
+const char *pages_file_map(struct pages_file *file)
+{
+	void *map = file->map;
+
+	if (!map)
+		map = mmap(NULL, file->size, PROT_READ, MAP_SHARED, file->fd,
+			   0);
+	if (map == MAP_FAILED)
+		return NULL;
+	file->map = map;
+	return map;
+}
+
+int64_t pages_file_look(struct pages_file *file, uint64_t offset,
+			uint64_t nr_pages, bool *hole)
+{
+	int64_t nr;
+
+	errno = EBADMSG;
+	nr = offset < file->size ? hole_at(file, offset) : -1;
+	*hole = nr > 0;
+	if (nr < 0)
+		return -1;
+	return *hole ? smaller(nr_pages, (uint64_t)nr)
+		     : (int64_t)pages_of_data(file, offset, nr_pages);
 }
 
 int64_t pages_file_next(struct pages_file *file, uint64_t offset,

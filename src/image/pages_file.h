@@ -7,6 +7,7 @@
 #ifndef IMAGE_PAGES_FILE_H
 #define IMAGE_PAGES_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pages_file {
@@ -16,6 +17,7 @@ struct pages_file {
 	char *window;                /* what is read ahead */
 	uint64_t begin, end;         /* bytes of the file in it */
 	uint64_t data_from, data_to; /* no hole in between */
+	void *map;
 };
 
 /* Opens dir's pages-N.img; -1 with errno. */
@@ -37,5 +39,19 @@ int64_t pages_file_next(struct pages_file *file, uint64_t offset,
  */
 int pages_file_read(const struct pages_file *file, uint64_t offset,
 		    uint64_t nr_pages, char *data);
+
+/*
+ * All of it, mapped; NULL with errno.  To be handed to a system call, which
+ * fails with EFAULT where the file has become shorter; whoever reads it
+ * himself gets SIGBUS there.
+ */
+const char *pages_file_map(struct pages_file *file);
+
+/*
+ * How many of the pages at offset are alike: *hole, or data.  EBADMSG where
+ * the file ends.
+ */
+int64_t pages_file_look(struct pages_file *file, uint64_t offset,
+			uint64_t nr_pages, bool *hole);
 
 #endif

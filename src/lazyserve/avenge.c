@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "lazyserve/avenge.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/num.h"
+#include "lazyserve/announce.h"
+#include "lazyserve/fill.h"
+#include "proc/task.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SOON_NS (2 * S_NS) /* what is killed should be gone by then */
+
+/* Who was announced on it and not yet read is known then. */
+static void end_connection(struct guard *tasks, int socket)
+{
+	pid_t pid;
+
+	shutdown(socket, SHUT_RD);
+	while ((pid = announce_drain(socket)) > 0)
+		guard_add(tasks, pid);
+	shutdown(socket, SHUT_RDWR);
+}
+
+/* Restore, too, is to fail, also one that nobody has let in yet. */
+static void end_restore(struct guard *tasks)
+{
+	int listener = atomic_load(&tasks->shared->listener);
+	int socket = atomic_load(&tasks->shared->socket);
+
+	if (socket >= 0)
+		end_connection(tasks, socket);
+	if (listener >= 0)
+		shutdown(listener, SHUT_RDWR); /* nobody comes any more */
+	while (listener >= 0 &&
+	       (socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		end_connection(tasks, socket);
+}
+
+/* How many still lived. */
+static unsigned signal_all(const struct guard_shared *shared, int number)
+{
+	uint32_t nr = atomic_load(&shared->nr);
+	unsigned hit = 0;
+
+	for (uint32_t i = 0; i < nr; i++)
+		if (pidfd_send_signal(shared->tasks[i].pidfd, number, NULL,
+				      0) == 0)
+			hit++;
+	return hit;
+}
+
+/* Memories that pages are missing of, and whose process lives. */
+static unsigned count_alive(uint32_t page_size)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	unsigned nr = 0;
+	uint64_t fd;
+
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir)))
+		if (num_parse(entry->d_name, &fd) == 0 &&
+		    fill_is_uffd((int)fd) && fill_is_alive((int)fd, page_size))
+			nr++;
+	closedir(dir);
+	return nr;
+}
+
+static void hold(uint32_t page_size)
+{
+	while (count_alive(page_size))
+		usleep(100000);
+}
+
+/* Children that come meanwhile are found by the next pass. */
+static unsigned kill_all(struct guard *tasks)
+{
+	uint64_t until = clock_ns() + SOON_NS;
+	unsigned killed = 0;
+
+	signal_all(tasks->shared, SIGSTOP);
+	do {
+		unsigned hit;
+
+		guard_search(tasks);
+		hit = signal_all(tasks->shared, SIGKILL);
+		killed = hit > killed ? hit : killed;
+		usleep(1000);
+	} while (count_alive(tasks->page_size) && clock_ns() < until);
+	return killed;
+}
+
+static void avenge_by_killing(struct guard *tasks)
+{
+	unsigned killed = kill_all(tasks);
+	unsigned left = count_alive(tasks->page_size);
+
+	if (!killed && !left)
+		return; /* they have ended by themselves */
+	complain("the daemon has ended too early: killed %u process%s, whose "
+		 "missing pages would have read as zeros; restore again",
+		 killed, killed == 1 ? "" : "es");
+	if (!left)
+		return;
+	complain("%u more could not be found: each waits at its first missing "
+		 "page for as long as this process (%d) lives; kill them first",
+		 left, getpid());
+	hold(tasks->page_size);
+}
+
+static void avenge_by_stopping(struct guard *tasks)
+{
+	unsigned stopped;
+
+	signal_all(tasks->shared, SIGSTOP);
+	guard_search(tasks);
+	stopped = signal_all(tasks->shared, SIGSTOP);
+	complain("the daemon has ended too early: stopped %u process%s, whose "
+		 "missing pages would read as zeros, and hold%s for as long "
+		 "as this process (%d) lives; look at them, then kill them and "
+		 "restore again",
+		 stopped, stopped == 1 ? "" : "es",
+		 stopped == 1 ? " it" : " them", getpid());
+	hold(tasks->page_size);
+}
+
+void avenge(const struct guard *guard)
+{
+	struct guard tasks = *guard;
+
+	end_restore(&tasks);
+	if (!atomic_load(&guard->shared->nr) && !count_alive(guard->page_size))
+		return; /* nothing was handed over yet */
+	if (guard->deed == GUARD_STOPS)
+		avenge_by_stopping(&tasks);
+	else
+		avenge_by_killing(&tasks);
+}
