@@ -446,6 +446,10 @@ restores() {
 	restores small_chain
 }
 
+@test "makelazy: criu restores a small directory of a chain, with pageserve for the pages" {
+	restores small_served
+}
+
 @test "makelazy: (twin) where both have a page criu lazy-pages never ends" {
 	not restores twin_both
 	grep -q 'criu lazy-pages did not end well' errors
