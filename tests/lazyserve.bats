@@ -395,6 +395,15 @@ offers() {
 	wait_for 10 grep -q 'killed 1 process' errors
 }
 
+@test "lazyserve: a source command without a shell to run it is said" {
+	[ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || skip 'needs root, for a mount'
+	toucher make small $PAGES small
+	unshare -m bash -c 'mount --bind /dev/null /bin/sh &&
+		exec timeout 20 lazyserve --source-command true small' 2>errors || code=$?
+	[ "$code" = 2 ]
+	grep -q '^lazyserve: cannot run /bin/sh: Permission denied$' errors
+}
+
 @test "lazyserve: a page server that cannot be reached is said at once" {
 	toucher make small $PAGES small
 	refused 111 'cannot connect to 127.0.0.1:1: Connection refused' --source 127.0.0.1:1 small

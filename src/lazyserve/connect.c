@@ -4,6 +4,7 @@
 #include "base/die.h"
 #include "base/own.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -82,6 +83,7 @@ static _Noreturn void run(const char *command, int in, int out)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	warn("cannot run /bin/sh: %s", strerror(errno));
 	_exit(127);
 }
 
