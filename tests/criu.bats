@@ -58,6 +58,10 @@ restores() {
 	restores lazyserve_killed
 }
 
+@test "lazyserve: serves what a dump on top of our pre-dump has itself, and nothing of its parent" {
+	restores lazyserve_parents
+}
+
 @test "lazyserve: a small directory of makelazy is restored, with the pages of a chain" {
 	restores lazyserve_small
 }

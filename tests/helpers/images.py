@@ -284,7 +284,7 @@ def thin(directory):
         for vaddr, (flags, content) in pages.items():
             if content is not None and older.get(vaddr, (0, None))[1] == content:
                 flags = PARENT
-            out.entries += encode(vaddr, 1, flags, "new")
+            out.entries += encode(vaddr, 1, flags)
             if flags & PRESENT:
                 out.file.write(content)
                 out.end += PAGE
