@@ -414,7 +414,7 @@ child() { pgrep -P "$DRIVER" -x "$1"; }
 # drive ARGUMENT...: in the background; $DRIVER.  A shell without job control has
 # INT and QUIT ignored there.
 drive() {
-	env --default-signal=INT,QUIT "$PREDUMP" "$@" >out 2>errors 3>&- &
+	env --default-signal=INT,QUIT,HUP "$PREDUMP" "$@" >out 2>errors 3>&- &
 	DRIVER=$!
 	VICTIMS+=("$DRIVER")
 }
