@@ -406,7 +406,7 @@ nothing_left() {
 	not compgen -G '.stream*'
 	# (init reaps late what has lost its parent)
 	not grep -E ' [^Z ]+ +(freeze|vmalist|memread|imgwrite|memtrack)$' \
-		<(ps -o pid=,ppid=,etimes=,stat=,comm= -s "$(ps -o sid= -p $$)")
+		<(ps -o pid=,ppid=,etimes=,stat=,comm= -s "$(ps -o sid= -p $$ | tr -d ' ')")
 }
 
 child() { pgrep -P "$DRIVER" -x "$1"; }
