@@ -211,8 +211,8 @@ chain_exec() {
 	[ "$(own_pages 2)" -gt 2000 ]
 	no_parents 2
 	copy 3
-	not no_parents 3
 	copy 4
+	not no_parents 4
 	at_most 4 600
 	hand_over 5 600
 }
