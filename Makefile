@@ -9,6 +9,7 @@
 # make check-vm      the real CRIU takes our images, in two virtual machines; and
 #                   rounds on arm64, in a third one
 # make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
+# make fuzz T=frame  hostile bytes for S=60 seconds; also T=image xfer announce
 # make soak         10,000 rounds of a target that never holds still
 # make bench torture check-fresh clean
 
@@ -85,7 +86,7 @@ MAINS := $(TOOLS:%=src/%.c)
 objs   = $(patsubst src/%.c,$O/%.o,$(filter-out $(MAINS),$(wildcard src/$(1)/*.c)))
 HDRS  := $(wildcard src/*/*.h)
 SRCS  := $(wildcard src/*/*.c)
-TESTC := $(wildcard tests/helpers/*.[ch] bench/*.c)
+TESTC := $(wildcard tests/helpers/*.[ch] tests/fuzz/*.c tests/fuzz/kit/*.[ch] bench/*.c)
 PAGES := $(wildcard src/*/*.1 src/*/*.5 src/*/*.7)
 
 all: $(foreach t,$(TOOLS),$(BIN)/$(notdir $t))
@@ -111,7 +112,7 @@ $O/lib$(1).a: $(call objs,$(1)) $(call pb,$(1))
 	@rm -f $$@
 	$(Q)$(AR) rcsD $$@ $$^
 endef
-$(foreach r,$(ROOMS),$(eval $(call room,$r)))
+$(foreach r,$(FOLDERS),$(eval $(call room,$r)))
 
 libs = $(sort $(foreach u,$(1),$($u.libs)))
 
@@ -136,6 +137,35 @@ $O/tests/blocker32: tests/helpers/blocker.c $(wildcard tests/helpers/blocker_*.h
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)gcc-12 -m32 -idirafter /usr/include/$$(gcc -print-multiarch) $(CPPFLAGS) $(WARN) $(CFLAGS) -pthread -o $@ $<
+
+# Fuzzing: tests/fuzz/NAME.c is a target, with sanitizers, in a folder of its
+# own: by clang with libFuzzer, or to replay what is kept (tests/fuzz/kit/kit.h).
+# A target of more than the rooms has a `uses` line: the tool's folder first.
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+fuzz-frame.uses    := framedump stage stream proc vm base
+fuzz-xfer.uses     := pageserve stage xfer image vm base
+fuzz-announce.uses := lazyserve stage xfer image proc vm base
+FUZZ_KIT  := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
+SANITIZE  := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
+REPLAYERS := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
+
+# $(1) frame  $(2) what is linked with it  $(3) what its name ends in
+comma := ,
+define fuzz
+$O/fuzz/$(1)$(3): tests/fuzz/$(1).c $(FUZZ_KIT) $(2) $(call fuzz-uses,$(1)) $(wildcard tests/fuzz/kit/*.h) Makefile
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$(Q)$$(CC) $$(CPPFLAGS) -Itests/fuzz $$(WARN) $$(CFLAGS) $$(LDFLAGS) $(4) -Wl,--as-needed -o $$@ \
+		$$(filter %.c %.a,$$^) $(call libs,$(or $(fuzz-$(1).uses),$(helpers.uses)))
+endef
+fuzz-uses = $(patsubst %,$O/lib%.a,$(or $(fuzz-$(1).uses),$(helpers.uses)))
+REPLAY := tests/fuzz/kit/replay.c
+$(foreach f,$(FUZZ),$(eval $(call fuzz,$f,,.libfuzzer,-fsanitize=fuzzer)))
+$(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY))))
+$(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY) tests/fuzz/kit/plant.c,.planted,-Wl$(comma)--wrap=buf_reserve)))
+
+replayers:
+	@$(MAKE) --no-print-directory -s O=build-replay CFLAGS='$(SANITIZE)' $(REPLAYERS)
 
 # of another machine, unpacked
 build-%/libs:
@@ -172,7 +202,7 @@ demo: need-demo
 
 check: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
-	@$(MAKE) --no-print-directory -s all helpers $O/tests/blocker32
+	@$(MAKE) --no-print-directory -s all helpers replayers $O/tests/blocker32
 	@tests/run $(if $T,-t '$T') $(if $F,-f '$F')
 
 # Programs of the bench: bench/NAME.c.
@@ -186,6 +216,13 @@ bench: need-build
 	@tests/need $$(sed 's/#.*//' bench/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers $(BENCH)
 	@bench/run
+
+# One target for S seconds; KEEP=1: what it finds goes into its corpus.
+fuzz: need-build
+	@tests/need $$(sed 's/#.*//' tests/fuzz/NEEDS)
+	@$(MAKE) --no-print-directory -s O=build-fuzz CC=clang-14 \
+		CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link -Wno-format-nonliteral' build-fuzz/fuzz/$T.libfuzzer
+	@KEEP=$(KEEP) tests/fuzz/run $T $(or $S,60)
 
 check-fresh: ; @tests/fresh
 
@@ -237,7 +274,7 @@ clean:
 	rm -rf build build-* bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean check-fresh check-vm torture soak bench need-build need-arm64 need-demo need-lint
+	clean check-fresh check-vm torture soak bench fuzz replayers need-build need-arm64 need-demo need-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $O/*/*.d)
