@@ -140,11 +140,12 @@ $O/tests/blocker32: tests/helpers/blocker.c $(wildcard tests/helpers/blocker_*.h
 
 # Fuzzing: tests/fuzz/NAME.c is a target, with sanitizers, in a folder of its
 # own: by clang with libFuzzer, or to replay what is kept (tests/fuzz/kit/kit.h).
-# A target of more than the rooms has a `uses` line: the tool's folder first.
+# The tool that a target is about, but for its main().
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-fuzz-frame.uses    := framedump stage stream proc vm base
-fuzz-xfer.uses     := pageserve stage xfer image vm base
-fuzz-announce.uses := lazyserve stage xfer image proc vm base
+fuzz-frame.tool    := framedump
+fuzz-xfer.tool     := pageserve
+fuzz-announce.tool := lazyserve
+fuzz-event.tool    := lazyserve
 FUZZ_KIT  := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
 SANITIZE  := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
 REPLAYERS := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
@@ -156,9 +157,9 @@ $O/fuzz/$(1)$(3): tests/fuzz/$(1).c $(FUZZ_KIT) $(2) $(call fuzz-uses,$(1)) $(wi
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
 	$(Q)$$(CC) $$(CPPFLAGS) -Itests/fuzz $$(WARN) $$(CFLAGS) $$(LDFLAGS) $(4) -Wl,--as-needed -o $$@ \
-		$$(filter %.c %.a,$$^) $(call libs,$(or $(fuzz-$(1).uses),$(helpers.uses)))
+		$$(filter %.c %.a,$$^) $(call libs,$(helpers.uses))
 endef
-fuzz-uses = $(patsubst %,$O/lib%.a,$(or $(fuzz-$(1).uses),$(helpers.uses)))
+fuzz-uses = $(patsubst %,$O/lib%.a,$(fuzz-$(1).tool) stage $(helpers.uses))
 REPLAY := tests/fuzz/kit/replay.c
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f,,.libfuzzer,-fsanitize=fuzzer)))
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY))))
