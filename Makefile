@@ -9,7 +9,7 @@
 # make check-vm      the real CRIU takes our images, in two virtual machines; and
 #                   rounds on arm64, in a third one
 # make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
-# make fuzz T=frame  hostile bytes for S=60 seconds; also T=image xfer announce
+# make fuzz T=frame  hostile bytes for S=60 seconds; also T=image ...
 # make soak         10,000 rounds of a target that never holds still
 # make bench torture check-fresh clean
 
@@ -146,6 +146,9 @@ fuzz-frame.tool    := framedump
 fuzz-xfer.tool     := pageserve
 fuzz-announce.tool := lazyserve
 fuzz-event.tool    := lazyserve
+# What is planted in its twin, if not in buf_reserve() (tests/fuzz/kit/plant.c).
+fuzz-announce.plant := recvmsg
+fuzz-event.plant    := left_empty
 FUZZ_KIT  := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
 SANITIZE  := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
 REPLAYERS := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
@@ -163,7 +166,7 @@ fuzz-uses = $(patsubst %,$O/lib%.a,$(fuzz-$(1).tool) stage $(helpers.uses))
 REPLAY := tests/fuzz/kit/replay.c
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f,,.libfuzzer,-fsanitize=fuzzer)))
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY))))
-$(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY) tests/fuzz/kit/plant.c,.planted,-Wl$(comma)--wrap=buf_reserve)))
+$(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY) tests/fuzz/kit/plant.c,.planted,-Wl$(comma)--wrap=$(or $(fuzz-$f.plant),buf_reserve))))
 
 replayers:
 	@$(MAKE) --no-print-directory -s O=build-replay CFLAGS='$(SANITIZE)' $(REPLAYERS)
