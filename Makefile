@@ -9,7 +9,7 @@
 # make check-vm      the real CRIU takes our images, in two virtual machines; and
 #                   rounds on arm64, in a third one
 # make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
-# make fuzz T=frame  hostile bytes for S=60 seconds; also T=image ...
+# make fuzz T=frame  hostile bytes for S=60 seconds; the targets: tests/fuzz/*.c
 # make soak         10,000 rounds of a target that never holds still
 # make bench torture check-fresh clean
 
@@ -153,8 +153,8 @@ FUZZ_KIT  := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
 SANITIZE  := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
 REPLAYERS := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
 
-# $(1) frame  $(2) what is linked with it  $(3) what its name ends in
 comma := ,
+# $(1) frame  $(2) its main()  $(3) what its name ends in  $(4) options
 define fuzz
 $O/fuzz/$(1)$(3): tests/fuzz/$(1).c $(FUZZ_KIT) $(2) $(call fuzz-uses,$(1)) $(wildcard tests/fuzz/kit/*.h) Makefile
 	@mkdir -p $$(@D)
@@ -223,6 +223,7 @@ bench: need-build
 
 # One target for S seconds; KEEP=1: what it finds goes into its corpus.
 fuzz: need-build
+	$(if $T,,$(error make fuzz T=NAME, one of: $(FUZZ)))
 	@tests/need $$(sed 's/#.*//' tests/fuzz/NEEDS)
 	@$(MAKE) --no-print-directory -s O=build-fuzz CC=clang-14 \
 		CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link -Wno-format-nonliteral' build-fuzz/fuzz/$T.libfuzzer
