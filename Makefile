@@ -11,6 +11,8 @@
 # make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
 # make fuzz T=frame  hostile bytes for S=60 seconds; the targets: tests/fuzz/*.c
 # make soak         10,000 rounds of a target that never holds still
+# make deb          a Debian package, into build/deb/
+# make check-deb    it is installed in a clean Debian 12 and 13, and used there
 # make bench torture check-fresh clean
 
 VERSION := 0.1
@@ -20,7 +22,7 @@ DESTDIR ?=
 # A tool is one file with a main(), named after the tool.
 TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
 	imgwrite/imgwrite imgread/imgread memtrack/memtrack framedump/framedump \
-	lazyserve/lazyserve pageserve/pageserve predump/predump
+	lazyserve/lazyserve makelazy/makelazy pageserve/pageserve predump/predump
 
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
@@ -39,6 +41,7 @@ imgread.uses   := stage stream proc image vm base
 memtrack.uses  := stage stream proc image vm base
 lazyserve.uses := stage stream xfer proc image vm base
 framedump.uses := stage stream proc vm base
+makelazy.uses  := stage stream proc image vm base
 pageserve.uses := stage xfer image vm base
 predump.uses   := stage proc base
 helpers.uses   := stream image xfer proc vm base
@@ -56,6 +59,7 @@ BUILD_NEEDS := gcc libc6-dev protobuf-c-compiler libprotobuf-c-dev \
 	libxxhash-dev libisal-dev libpipeline-dev libjson-c-dev
 DEMO_NEEDS  := $(BUILD_NEEDS) redis-server redis-tools procps
 LINT_NEEDS  := $(BUILD_NEEDS) clang-format shellcheck mandoc
+DEB_NEEDS   := $(BUILD_NEEDS) build-essential debhelper lintian
 
 # Where it is built: for another machine (CC=aarch64-linux-gnu-gcc) in a folder
 # of its own, with the libraries from Debian's packages for that machine.
@@ -73,9 +77,10 @@ override LDFLAGS += $(LIBS:%=-L%/usr/lib/$(TRIPLET))
 endif
 
 CFLAGS ?= -O2 -g
+WERROR ?= -Werror
 WARN := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2 -Wswitch-enum \
-	-Wwrite-strings -Werror
+	-Wwrite-strings $(WERROR)
 # A line a file; V=1 shows the whole commands.
 Q   := $(if $V,,@)
 say  = $(if $V,,@echo '  $(1)	$(2)')
@@ -199,6 +204,7 @@ layers:
 need-build: ; @tests/need $(BUILD_NEEDS)
 need-demo:  ; @tests/need $(DEMO_NEEDS)
 need-lint:  ; @tests/need $(LINT_NEEDS)
+need-deb:   ; @tests/need $(DEB_NEEDS)
 
 demo: need-demo
 	@$(MAKE) --no-print-directory -s all helpers
@@ -230,6 +236,28 @@ fuzz: need-build
 	@KEEP=$(KEEP) tests/fuzz/run $T $(or $S,60)
 
 check-fresh: ; @tests/fresh
+
+# From a copy, since debhelper builds in its source and writes beside it. What
+# this make was told, such as PREFIX, is none of the package's business.
+DEB = $(CURDIR)/build/deb/pagepipe_$(VERSION)_$(shell dpkg --print-architecture).deb
+deb: need-deb
+	@rm -rf build/deb && mkdir -p build/deb/source
+	@tar -c --exclude=./build --exclude='./build-*' --exclude=./bin --exclude=./.git . | \
+		tar -x -C build/deb/source
+	$(call say,DEB,build/deb/log)
+	$(Q)cd build/deb/source && unset MAKEFLAGS MFLAGS MAKELEVEL && \
+		export DEB_BUILD_OPTIONS='noautodbgsym parallel=$(shell nproc)' && \
+		dpkg-buildpackage -us -uc -b >../log 2>&1 || { cat ../log; exit 1; }
+	$(call say,LINTIAN,$(notdir $(DEB)))
+	$(Q)lintian --allow-root --info --display-info --pedantic --fail-on error,warning $(DEB:.deb=.changes)
+	@rm -rf build/deb/source
+	@echo $(DEB)
+
+# RELEASES=trixie: in that one
+check-deb: deb
+	@$(MAKE) --no-print-directory -s $O/tests/imgcmp
+	@tests/need $$(sed 's/#.*//' tests/NEEDS.deb)
+	@tests/deb $(DEB) $(RELEASES)
 
 # SHORT=1: one chain a guest, and no arm64;  T='chain_rounds twin_byte' those
 GUESTS ?= bookworm trixie $(if $(SHORT),,arm64)
@@ -264,22 +292,28 @@ lint: need-lint
 format:
 	clang-format -i $(HDRS) $(SRCS) $(TESTC)
 
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(foreach t,$(TOOLS),$(BIN)/$(notdir $t)) $(DESTDIR)$(PREFIX)/bin
 	for page in $(PAGES); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	install -D -m 644 completion/pagepipe.bash $(COMPLETIONS)/pagepipe
+	for tool in $(notdir $(TOOLS)); do ln -sf pagepipe $(COMPLETIONS)/$$tool || exit 1; done
 
 uninstall:
 	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(notdir $(TOOLS))
 	for page in $(PAGES); do \
 		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	cd $(COMPLETIONS) && rm -f pagepipe $(notdir $(TOOLS))
 
 clean:
 	rm -rf build build-* bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean check-fresh check-vm torture soak bench fuzz replayers need-build need-arm64 need-demo need-lint
+	clean check-fresh check-vm check-deb torture soak bench fuzz replayers deb \
+	need-build need-arm64 need-demo need-lint need-deb
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $O/*/*.d)

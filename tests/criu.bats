@@ -57,3 +57,7 @@ restores() {
 @test "lazyserve: killed during a criu restore, or soon after: criu does not hang, and nothing is wrong" {
 	restores lazyserve_killed
 }
+
+@test "lazyserve: a small directory of makelazy is restored, with the pages of a chain" {
+	restores lazyserve_small
+}

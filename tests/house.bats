@@ -6,7 +6,7 @@ load helpers/lib
 setup() { lib_setup; }
 teardown() { lib_teardown; }
 
-TOOLS=(freeze vmalist thaw memread imgwrite imgread memtrack pageserve lazyserve framedump predump)
+TOOLS=(freeze vmalist thaw memread imgwrite imgread makelazy memtrack pageserve lazyserve framedump predump)
 
 @test "each tool: --help on stdout, 0; --version; an unknown option is one line, 100" {
 	local tool code
@@ -69,7 +69,7 @@ example_of() { sed -n '/^\.\\" EXAMPLE/,/^\.Ed/p' "$1" | sed '/^\./d; s/\\&//g; 
 		grep -q "^| \`$tool" "$ROOT/README.md"
 	done
 	grep -q 'make demo' "$ROOT/README.md"
-	make -n -C "$ROOT" demo check lint format install uninstall bench torture check-fresh >/dev/null
+	make -n -C "$ROOT" demo check lint format install uninstall bench torture check-fresh deb check-deb >/dev/null
 }
 
 @test "make install: plain names and pages under PREFIX, uninstall takes them away" {
@@ -77,6 +77,7 @@ example_of() { sed -n '/^\.\\" EXAMPLE/,/^\.Ed/p' "$1" | sed '/^\./d; s/\\&//g; 
 	for tool in "${TOOLS[@]}"; do
 		[ -x "root/usr/bin/$tool" ]
 		[ -s "root/usr/share/man/man1/$tool.1" ]
+		[ -s "root/usr/share/bash-completion/completions/$tool" ]
 	done
 	[ -s root/usr/share/man/man5/pagestream.5 ]
 	[ -s root/usr/share/man/man7/pagepipe.7 ]
@@ -84,7 +85,19 @@ example_of() { sed -n '/^\.\\" EXAMPLE/,/^\.Ed/p' "$1" | sed '/^\./d; s/\\&//g; 
 	PATH=$T/root/usr/bin:$PATH
 	freeze "$VICTIM" | vmalist | memread | imgwrite copy
 	make -s -C "$ROOT" uninstall DESTDIR="$T/root" PREFIX=/usr >/dev/null
-	[ -z "$(find root -type f)" ]
+	[ -z "$(find root ! -type d)" ]
+}
+
+@test "debian/: its version and what it needs for building are those of the Makefile" {
+	local needs package
+	head -n 1 "$ROOT/debian/changelog" | grep -qF "pagepipe ($(sed -n 's/^VERSION := //p' "$ROOT/Makefile")) "
+	needs=$(make -s -C "$ROOT" --eval 'print-needs: ; @echo $(BUILD_NEEDS)' print-needs)
+	[[ "$needs" == *libisal-dev* ]]
+	for package in $needs; do
+		# (build-essential has these)
+		[[ "$package" == gcc || "$package" == libc6-dev ]] ||
+			grep -qE "^(Build-Depends:)? +$package(,|\$)" "$ROOT/debian/control"
+	done
 }
 
 @test "tests/need: says the one command to those who are not root" {

@@ -3,6 +3,7 @@
 # target does not wait for it.
 
 load helpers/lib
+export BATS_TEST_TIMEOUT=150
 
 setup() { lib_setup; }
 teardown() { lib_teardown; }

@@ -5,7 +5,7 @@
 # then writes that into its memory (rseq).
 
 load helpers/lib
-export BATS_TEST_TIMEOUT=60
+export BATS_TEST_TIMEOUT=150
 
 PREDUMP=('freeze $VICTIM' vmalist memread 'imgwrite image')
 THAWED=('freeze $VICTIM' vmalist thaw memread 'imgwrite image')

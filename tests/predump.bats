@@ -3,7 +3,7 @@
 # stand in for what this machine's kernel cannot do.
 
 load helpers/lib
-export BATS_TEST_TIMEOUT=60
+export BATS_TEST_TIMEOUT=150
 
 setup() { lib_setup; }
 teardown() { lib_teardown; }

@@ -5,7 +5,7 @@
 # (tests/vm/breaks.bash has the same by soft-dirty bits.)
 
 load helpers/lib
-export BATS_TEST_TIMEOUT=60
+export BATS_TEST_TIMEOUT=150
 
 setup() { lib_setup; }
 teardown() {

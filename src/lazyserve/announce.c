@@ -61,7 +61,7 @@ int announce_listen(struct announce *announce, const char *work)
 	return 0;
 }
 
-static void stop_listening(struct announce *announce)
+void announce_stop_listening(struct announce *announce)
 {
 	if (announce->listener < 0)
 		return;
@@ -72,7 +72,7 @@ static void stop_listening(struct announce *announce)
 
 void announce_close(struct announce *announce)
 {
-	stop_listening(announce);
+	announce_stop_listening(announce);
 	if (announce->socket >= 0)
 		close(announce->socket);
 	announce->socket = -1;
@@ -94,8 +94,7 @@ static enum announce_outcome take_connection(struct announce *announce)
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return ANNOUNCE_ERROR;
 	announce->socket = steal_fd(&fd);
-	stop_listening(announce);
-	return ANNOUNCE_WAITS;
+	return ANNOUNCE_CONNECTED;
 }
 
 /* --- one message --- */
@@ -205,7 +204,6 @@ static enum announce_outcome take_uffd(struct announce *announce)
 		return bad(announce, "a task without its userfaultfd");
 	}
 	announce->uffd = received.fds[0];
-	announce->real = received.pid;
 	announce->pid = (uint32_t)announce->head.pid;
 	announce->have = 0;
 	announce->halfway_ns = 0;
@@ -219,7 +217,7 @@ static enum announce_outcome take_head(struct announce *announce)
 	int32_t pid = announce->head.pid;
 
 	if (pid > 0 && announce->head.word != FINISHED)
-		return take_uffd(announce);
+		return ANNOUNCE_COMING;
 	announce->have = 0;
 	announce->halfway_ns = 0;
 	if (announce->head.word == FINISHED) {
@@ -252,6 +250,7 @@ enum announce_outcome announce_next(struct announce *announce)
 		return bad(announce, "something behind the end");
 	announce->have += (size_t)received.size;
 	announce->halfway_ns = clock_ns();
+	announce->real = received.pid;
 	if (announce->have < sizeof(announce->head))
 		return ANNOUNCE_WAITS;
 	return take_head(announce);

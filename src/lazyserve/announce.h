@@ -23,8 +23,10 @@
 
 enum announce_outcome {
 	ANNOUNCE_WAITS,
-	ANNOUNCE_TASK,   /* uffd, which is the caller's now */
-	ANNOUNCE_ZOMBIE, /* pid */
+	ANNOUNCE_CONNECTED, /* now announce_stop_listening() */
+	ANNOUNCE_COMING,    /* real: a task, whose uffd comes next */
+	ANNOUNCE_TASK,      /* uffd, which is the caller's now */
+	ANNOUNCE_ZOMBIE,    /* pid */
 	ANNOUNCE_FINISHED,
 	ANNOUNCE_ENDED,     /* without having finished */
 	ANNOUNCE_BAD,       /* why */
@@ -55,6 +57,7 @@ struct announce {
 int announce_listen(struct announce *announce, const char *work);
 /* One step, when listener or socket can be read.  Never blocks. */
 enum announce_outcome announce_next(struct announce *announce);
+void announce_stop_listening(struct announce *announce);
 void announce_close(struct announce *announce);
 
 /* Of what has come and was not read, a process that sent its memory; 0: none.

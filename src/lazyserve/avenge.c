@@ -38,6 +38,8 @@ static void end_restore(struct guard *tasks)
 
 	if (socket >= 0)
 		end_connection(tasks, socket);
+	if (listener >= 0)
+		shutdown(listener, SHUT_RDWR); /* nobody comes any more */
 	while (listener >= 0 &&
 	       (socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		end_connection(tasks, socket);

@@ -68,7 +68,8 @@ static void take_fork(struct serve *serve, struct memory *parent, int uffd)
 		die_of_memory();
 	serve_add(serve, child);
 	serve->totals.forks++;
-	serve->search_ns = clock_ns() + SEARCH_NS;
+	if (!serve->search_ns)
+		serve->search_ns = clock_ns() + SEARCH_NS;
 }
 
 static void take_event(struct serve *serve, struct memory *memory,

@@ -123,6 +123,16 @@ int guard_add(struct guard *guard, pid_t pid)
 	return 0;
 }
 
+static bool is_found(const struct buf *found, pid_t pid)
+{
+	const pid_t *pids = (const pid_t *)found->data;
+
+	for (size_t i = 0; i < found->size / sizeof(*pids); i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
 int guard_search(struct guard *guard)
 {
 	struct guard_shared *shared = guard->shared;
@@ -133,7 +143,8 @@ int guard_search(struct guard *guard)
 	remove_ended(shared);
 	nr = atomic_load(&shared->nr);
 	for (uint32_t i = 0; i < nr && result == 0; i++)
-		result = task_tree(shared->tasks[i].pid, &found);
+		if (!is_found(&found, shared->tasks[i].pid))
+			result = task_tree(shared->tasks[i].pid, &found);
 	for (size_t i = 0; i < found.size / sizeof(pid_t) && result == 0; i++)
 		result = guard_add(guard, ((pid_t *)found.data)[i]);
 	buf_release(&found);

@@ -7,16 +7,14 @@
 #include "lazyserve/summary.h"
 
 #include "base/die.h"
+#include "stage/daemon.h"
 #include "stage/options.h"
 #include "stage/stage.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct tool tool = {
@@ -171,49 +169,11 @@ static void listen_for_restore(struct serve *serve,
 		  options->work);
 }
 
-/* A log file goes on to be written; a terminal or a pipe does not. */
-static void leave_descriptors(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct stat stat;
-
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(null, STDOUT_FILENO) < 0)
-		die_errno(EXIT_SYSTEM, "cannot open /dev/null");
-	if (fstat(STDERR_FILENO, &stat) < 0 || !S_ISREG(stat.st_mode))
-		dup2(null, STDERR_FILENO);
-}
-
-/* The parent ends when the child has said that it is ready, or has failed. */
-static int go_into_background(void)
-{
-	int ready[2], status = 0;
-	char byte;
-	pid_t child;
-
-	if (pipe2(ready, O_CLOEXEC) < 0 || (child = fork()) < 0)
-		die_errno(EXIT_SYSTEM, "cannot go into the background");
-	if (child == 0) {
-		close(ready[0]);
-		setsid();
-		return ready[1];
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) == 1)
-		_exit(EXIT_DONE);
-	waitpid(child, &status, 0);
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SYSTEM);
-}
-
 static void say_ready(const struct options *options, int ready)
 {
 	warn("ready: %s/" ANNOUNCE_NAME, options->work);
-	if (ready < 0)
-		return;
-	leave_descriptors();
-	if (write(ready, "", 1) != 1)
-		_exit(EXIT_SYSTEM);
-	close(ready);
+	if (ready >= 0)
+		daemon_ready(ready);
 }
 
 static void begin_sources(struct serve *serve, struct remote *remote,
@@ -236,7 +196,7 @@ static void begin_sources(struct serve *serve, struct remote *remote,
 static void serve(struct serve *serve, const struct options *options)
 {
 	static struct remote remote;
-	int ready = options->daemon ? go_into_background() : -1;
+	int ready = options->daemon ? daemon_begin() : -1;
 
 	serve->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	serve->guard.deed = options->deed;

@@ -17,7 +17,6 @@
 
 #define EVENTS     32
 #define HALFWAY_NS (10 * S_NS) /* for the rest of an announcement */
-#define SEARCH_NS  (100 * MS_NS)
 
 /* What an event is of: a memory, or one of these. */
 static char of_announce, of_guard, of_remote;
@@ -91,6 +90,17 @@ static void remove_done(struct serve *serve)
 
 /* --- who comes in --- */
 
+/* It is guarded before we have its memory. */
+static void guard_task(struct serve *serve)
+{
+	pid_t pid = serve->announce.real;
+
+	if (!pid)
+		warn("a task is in another pid namespace, and not guarded");
+	else if (guard_add(&serve->guard, pid) < 0)
+		die_errno(EXIT_SYSTEM, "process %d: cannot guard it", pid);
+}
+
 static void take_task(struct serve *serve)
 {
 	struct announce *announce = &serve->announce;
@@ -105,13 +115,6 @@ static void take_task(struct serve *serve)
 	if (images->announced)
 		die(EXIT_INPUT, "restore announces pid %" PRIu32 " twice",
 		    announce->pid);
-	if (!announce->real)
-		warn("pid %" PRIu32 ": it is in another pid namespace, and not "
-		     "guarded",
-		     announce->pid);
-	else if (guard_add(&serve->guard, announce->real) < 0)
-		die_errno(EXIT_SYSTEM, "pid %" PRIu32 ": cannot guard it",
-			  announce->pid);
 	images->announced = true;
 	memory = memory_new(images, announce->uffd);
 	if (!memory)
@@ -149,10 +152,24 @@ static void take_finish(struct serve *serve)
 	announce_close(&serve->announce);
 }
 
+/* The socket takes the listener's place. */
+static void take_connection(struct serve *serve)
+{
+	guard_socket(&serve->guard, serve->announce.socket);
+	announce_stop_listening(&serve->announce);
+	watch(serve, serve->announce.socket, EPOLLIN, &of_announce);
+}
+
 static void take_outcome(struct serve *serve, enum announce_outcome outcome)
 {
 	switch (outcome) {
 	case ANNOUNCE_WAITS:
+		return;
+	case ANNOUNCE_CONNECTED:
+		take_connection(serve);
+		return;
+	case ANNOUNCE_COMING:
+		guard_task(serve);
 		return;
 	case ANNOUNCE_TASK:
 		take_task(serve);
@@ -174,20 +191,6 @@ static void take_outcome(struct serve *serve, enum announce_outcome outcome)
 	case ANNOUNCE_ERROR:
 		die_errno(EXIT_SYSTEM, "cannot read the announcements");
 	}
-}
-
-/* The socket takes the listener's place. */
-static void take_announcement(struct serve *serve)
-{
-	struct announce *announce = &serve->announce;
-	int before = announce->listener;
-	enum announce_outcome outcome = announce_next(announce);
-
-	if (before >= 0 && announce->socket >= 0) {
-		watch(serve, announce->socket, EPOLLIN, &of_announce);
-		guard_socket(&serve->guard, announce->socket);
-	}
-	take_outcome(serve, outcome);
 }
 
 /* --- the loop --- */
@@ -229,13 +232,22 @@ static void take_event(struct serve *serve, const struct epoll_event *event)
 	void *of = event->data.ptr;
 
 	if (of == &of_announce)
-		take_announcement(serve);
+		take_outcome(serve, announce_next(&serve->announce));
 	else if (of == &of_guard)
 		take_guard(serve);
 	else if (of == &of_remote)
 		take_remote(serve, event->events);
 	else if (!((struct memory *)of)->gone)
 		event_read(serve, of);
+}
+
+/* At most a tenth of the time, however many processes there are. */
+static void search(struct serve *serve, uint64_t now)
+{
+	serve->search_ns = 0;
+	if (guard_search(&serve->guard) < 0)
+		die_errno(EXIT_SYSTEM, "cannot guard the children");
+	serve->rest_ns = clock_ns() + 9 * (clock_ns() - now);
 }
 
 static void check_time(struct serve *serve)
@@ -246,11 +258,8 @@ static void check_time(struct serve *serve)
 	    serve->announce.halfway_ns + HALFWAY_NS < now)
 		die(EXIT_INPUT, "what is on the socket is no restore: half an "
 				"announcement, and no more");
-	if (!serve->search_ns || serve->search_ns > now)
-		return;
-	serve->search_ns = 0;
-	if (guard_search(&serve->guard) < 0)
-		die_errno(EXIT_SYSTEM, "cannot guard the children");
+	if (serve->search_ns && serve->search_ns < now && serve->rest_ns < now)
+		search(serve, now);
 }
 
 /* How long nothing but an event is to be done, in ms. */

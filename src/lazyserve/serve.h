@@ -51,6 +51,7 @@ struct serve {
 	struct source *remote; /* NULL: there is none */
 	bool remote_sends;     /* waits for room to send */
 	uint64_t search_ns;    /* when to look for children; 0: not */
+	uint64_t rest_ns;      /* no looking before then */
 	int epoll;
 	struct totals totals;
 	struct progress progress;

@@ -26,6 +26,11 @@ void summary_print(const struct serve *serve)
 		     num_time(latency_percentile(latency, 50)).text,
 		     num_time(latency_percentile(latency, 99)).text,
 		     num_time(latency->most).text);
+	if (totals->there)
+		warn("%" PRIu64
+		     " pages were there when they came, and not from here: "
+		     "they may be wrong (of zeros, by khugepaged)",
+		     totals->there);
 	if (totals->refused)
 		warn("%" PRIu64 " pages were for memory that is not there, or "
 		     "not lazy",

@@ -13,6 +13,7 @@
 #include "proc/softdirty.h"
 #include "proc/task.h"
 #include "proc/uffd.h"
+#include "stage/daemon.h"
 #include "stage/options.h"
 
 #include <errno.h>
@@ -21,7 +22,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct tool tool = {
@@ -285,47 +285,6 @@ static enum tracker_method choose(const struct options *options)
 	return method;
 }
 
-/* What has become of a child that has not said that it is ready. */
-static int failure_of(pid_t child)
-{
-	int status;
-
-	if (waitpid(child, &status, 0) == child && WIFEXITED(status))
-		return WEXITSTATUS(status);
-	return EXIT_SYSTEM;
-}
-
-/* The parent stays until we track, or have failed; where to tell it. */
-static int begin_daemon(void)
-{
-	int ready[2];
-	char byte;
-	pid_t child;
-
-	if (pipe2(ready, O_CLOEXEC) < 0 || (child = fork()) < 0)
-		die_errno(EXIT_SYSTEM, "cannot go into the background");
-	if (child == 0) {
-		close(ready[0]);
-		setsid();
-		return ready[1];
-	}
-	close(ready[1]);
-	exit(read(ready[0], &byte, 1) == 1 ? EXIT_DONE : failure_of(child));
-}
-
-/* From here on nobody reads what we say. */
-static void end_start(int ready)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int fd = 0; fd <= 2; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
-			die_errno(EXIT_SYSTEM, "cannot open /dev/null");
-	if (chdir("/") < 0 || write(ready, "", 1) != 1)
-		exit(EXIT_SYSTEM);
-	close(ready);
-}
-
 static void say_ready(const struct options *options, enum tracker_method method)
 {
 	if (printf("memtrack: ready: %s%s by %s\n", options->pids[0],
@@ -356,14 +315,17 @@ static void track(const struct options *options)
 {
 	static struct server server;
 	static struct record record;
-	int ready = options->daemon ? begin_daemon() : -1;
+	int ready = options->daemon ? daemon_begin() : -1;
 
 	signal(SIGPIPE, SIG_IGN);
 	prepare(options, &record, &server);
-	if (options->daemon)
-		end_start(ready);
-	else
+	if (options->daemon) {
+		if (chdir("/") < 0)
+			die_errno(EXIT_SYSTEM, "cannot leave this directory");
+		daemon_ready(ready);
+	} else {
 		say_ready(options, record.method);
+	}
 	server_run(&server);
 }
 

@@ -117,15 +117,13 @@ static int answer_question(struct session *session,
 	uint64_t most = message->nr_pages < SESSION_PAGES_MAX
 				? message->nr_pages
 				: SESSION_PAGES_MAX;
-	uint64_t nr_zero;
 	int64_t nr;
 
 	if (buf_reserve(sending, session->form + most * session->page_size) < 0)
 		return fault_errno(&session->fault, "no answer can be made");
-	nr = store_read(session->store, (uint32_t)message->dst_id,
-			message->vaddr, most,
-			sending->data + sending->size + session->form, &nr_zero,
-			&session->fault);
+	nr = store_read(
+		session->store, (uint32_t)message->dst_id, message->vaddr, most,
+		sending->data + sending->size + session->form, &session->fault);
 	if (nr < 0)
 		return -1;
 	answer.command = MESSAGE_ADD_F;
@@ -136,7 +134,6 @@ static int answer_question(struct session *session,
 	sending->size += (uint64_t)nr * session->page_size;
 	session->nr_questions++;
 	session->nr_pages += (uint64_t)nr;
-	session->nr_zero += nr_zero;
 	if (!nr)
 		note_lacking(session, message);
 	return 0;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/num.h"
+#include "stage/daemon.h"
 #include "stage/options.h"
 
 #include <errno.h>
@@ -216,29 +217,15 @@ static void say_status(int fd)
 		die_errno(EXIT_USAGE, "--status-fd %d", fd);
 }
 
-static void go_into_background(void)
-{
-	pid_t child = fork();
-	int null;
-
-	if (child < 0)
-		die_errno(EXIT_SYSTEM, "cannot go into the background");
-	if (child > 0)
-		_exit(EXIT_DONE);
-	setsid();
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; fd <= 2; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
-			die_errno(EXIT_SYSTEM, "cannot open /dev/null");
-}
-
 static void listen_there(struct options *options)
 {
+	int ready = options->daemon ? daemon_begin() : -1;
+
 	options->server.listener = listen_on(options->address, &options->port);
 	say_port(options);
 	say_status(options->status_fd);
 	if (options->daemon)
-		go_into_background();
+		daemon_ready(ready);
 	server_begin(&options->server);
 }
 

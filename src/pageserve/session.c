@@ -296,11 +296,10 @@ static void say_received(const struct session *session)
 
 static void say_served(const struct session *session)
 {
-	warn("%s: served %" PRIu64 " pages (%s) in %" PRIu64
-	     " answers, %" PRIu64 " of them of no pagemap",
+	warn("%s: served %" PRIu64 " pages (%s) in %" PRIu64 " answers",
 	     session->name, session->nr_pages,
 	     num_bytes(session->nr_pages * session->page_size).text,
-	     session->nr_questions, session->nr_zero);
+	     session->nr_questions);
 	if (session->nr_lacking > 1)
 		complain("%s: %" PRIu64 " times it has asked for what is not "
 			 "here",

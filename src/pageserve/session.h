@@ -50,7 +50,7 @@ struct session {
 	struct fault fault;
 	uint64_t since_ns; /* when it last moved */
 	/* served */
-	uint64_t nr_questions, nr_pages, nr_zero;
+	uint64_t nr_questions, nr_pages;
 	uint64_t nr_lacking; /* questions */
 };
 

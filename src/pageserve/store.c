@@ -70,7 +70,6 @@ struct reading {
 	vaddr_t vaddr;
 	uint64_t left; /* pages */
 	char *data;
-	uint64_t nr_zero;
 };
 
 static int advance(struct reading *reading, uint64_t nr_pages)
@@ -79,13 +78,6 @@ static int advance(struct reading *reading, uint64_t nr_pages)
 	reading->data += nr_pages * reading->chain->page_size;
 	reading->left -= nr_pages;
 	return 1;
-}
-
-static int read_zero(struct reading *reading)
-{
-	memset(reading->data, 0, reading->chain->page_size);
-	reading->nr_zero++;
-	return advance(reading, 1);
 }
 
 /* Where the pages of an entry from vaddr on stand. */
@@ -116,9 +108,7 @@ static int read_some(struct reading *reading)
 	struct chain_piece piece;
 	uint64_t nr;
 
-	if (!entry)
-		return read_zero(reading);
-	if (entry->flags == PAGEMAP_LAZY)
+	if (!entry || entry->flags == PAGEMAP_LAZY)
 		return 0;
 	if (place(reading, entry, &piece) < 0)
 		return -1;
@@ -131,8 +121,7 @@ static int read_some(struct reading *reading)
 }
 
 int64_t store_read(struct store *store, uint32_t pid, vaddr_t vaddr,
-		   uint64_t nr_pages, char *data, uint64_t *nr_zero,
-		   struct fault *fault)
+		   uint64_t nr_pages, char *data, struct fault *fault)
 {
 	struct store_task *task = find(store, pid);
 	struct reading reading = {
@@ -141,7 +130,6 @@ int64_t store_read(struct store *store, uint32_t pid, vaddr_t vaddr,
 	char name[32];
 	int result = 1;
 
-	*nr_zero = 0;
 	snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", pid);
 	snprintf(path, sizeof(path), "%s/%s", store->path, name);
 	if (!task && access(path, F_OK) < 0 && errno == ENOENT)
@@ -153,7 +141,6 @@ int64_t store_read(struct store *store, uint32_t pid, vaddr_t vaddr,
 	reading.chain = &task->chain;
 	while (reading.left && result > 0)
 		result = read_some(&reading);
-	*nr_zero = reading.nr_zero;
 	if (result < 0)
 		return explain(reading.chain, fault);
 	return (int64_t)(nr_pages - reading.left);

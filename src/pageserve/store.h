@@ -4,8 +4,8 @@
  * no order.  A pagemap is read when it is first asked for, and kept.
  *
  * A page that the pagemap does not name was not there when the process was
- * copied, and is all zeros.  A page that it names as lazy, without bytes, is
- * one that the directory does not have.
+ * copied.  No restore asks for it, unless of another directory: it is as little
+ * here as one that is named as lazy, without bytes.
  */
 #ifndef PAGESERVE_STORE_H
 #define PAGESERVE_STORE_H
@@ -27,12 +27,10 @@ struct store {
 
 /*
  * Up to nr_pages into data: how many it has in a row, which is 0 where it does
- * not have the first one.  *nr_zero: how many of them no pagemap names.  -1
- * where the directory is bad: fault.
+ * not have the first one.  -1 where the directory is bad: fault.
  */
 int64_t store_read(struct store *store, uint32_t pid, vaddr_t vaddr,
-		   uint64_t nr_pages, char *data, uint64_t *nr_zero,
-		   struct fault *fault);
+		   uint64_t nr_pages, char *data, struct fault *fault);
 
 void store_release(struct store *store);
 

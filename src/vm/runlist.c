@@ -27,9 +27,8 @@ int runlist_append(struct runlist *list, const struct run *run,
 	return 0;
 }
 
-/* In as many runs as their counts need. */
-static int append_range(struct runlist *list, vaddr_t start, vaddr_t end,
-			uint32_t flags, uint32_t page_size)
+int runlist_append_range(struct runlist *list, vaddr_t start, vaddr_t end,
+			 uint32_t flags, uint32_t page_size)
 {
 	while (start < end) {
 		uint64_t pages = (end - start) / page_size;
@@ -73,7 +72,7 @@ int runlist_unite(struct runlist *out, const struct runlist *a,
 		vaddr_t start = run->vaddr > low ? run->vaddr : low;
 		vaddr_t end = run_end(run, page_size);
 
-		if (append_range(out, start, end, flags, page_size) < 0)
+		if (runlist_append_range(out, start, end, flags, page_size) < 0)
 			return -1;
 		if (end > low)
 			low = end;
@@ -87,12 +86,12 @@ int runlist_invert(struct runlist *out, const struct runlist *list, vaddr_t end,
 	vaddr_t low = 0;
 
 	for (size_t i = 0; i < list->nr; i++) {
-		if (append_range(out, low, list->all[i].vaddr, flags,
-				 page_size) < 0)
+		if (runlist_append_range(out, low, list->all[i].vaddr, flags,
+					 page_size) < 0)
 			return -1;
 		low = run_end(&list->all[i], page_size);
 	}
-	return append_range(out, low, end, flags, page_size);
+	return runlist_append_range(out, low, end, flags, page_size);
 }
 
 /* Closes all gaps of at most that many pages, where one count can say it. */

@@ -19,6 +19,13 @@ struct runlist {
 int runlist_append(struct runlist *list, const struct run *run,
 		   uint32_t page_size);
 
+/*
+ * The pages from start to end, in as many runs as their counts need; whole
+ * pages, behind the last run.
+ */
+int runlist_append_range(struct runlist *list, vaddr_t start, vaddr_t end,
+			 uint32_t flags, uint32_t page_size);
+
 /* The pages of either, with these flags, into out, which is empty. */
 int runlist_unite(struct runlist *out, const struct runlist *a,
 		  const struct runlist *b, uint32_t flags, uint32_t page_size);

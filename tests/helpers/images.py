@@ -8,6 +8,9 @@ images.py pages DIR [flatten]  a line a page: pagemap, address, flags, what is
 images.py thin DIR             pages that are the same in DIR/parent become
                                entries of the parent, as criu's would
 
+images.py drop DIR VADDR       the one page is in no pagemap any more
+images.py unmark DIR           no page is lazy any more
+
 TEXT, a line each:
     parent PATH           the link
     inventory none        leaves inventory.img out
@@ -246,6 +249,30 @@ def show(directory, flatten=False):
             print(f"{name} {vaddr:#x} {flags} {digest}")
 
 
+def rewrite(directory, change):
+    """With what change(vaddr, flags) gives for the flags; None for no entry."""
+    for name in pagemaps(directory):
+        number, pages = load(directory, name)
+        out = Pages(directory, name[8:-4], number)
+        for vaddr, (flags, content) in pages.items():
+            flags = change(vaddr, flags)
+            if flags is None:
+                continue
+            out.entries += encode(vaddr, 1, flags)
+            if content is not None:
+                out.file.write(content)
+                out.end += PAGE
+        out.close()
+
+
+def drop(directory, gone):
+    rewrite(directory, lambda vaddr, flags: None if vaddr == int(gone, 16) else flags)
+
+
+def unmark(directory):
+    rewrite(directory, lambda _, flags: flags & ~LAZY)
+
+
 def thin(directory):
     for name in pagemaps(directory):
         above = os.path.join(directory, "parent")
@@ -265,4 +292,4 @@ def thin(directory):
 
 
 if __name__ == "__main__":
-    {"make": make, "pages": show, "thin": thin}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "pages": show, "thin": thin, "drop": drop, "unmark": unmark}[sys.argv[1]](*sys.argv[2:])

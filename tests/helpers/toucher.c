@@ -136,9 +136,10 @@ static void map_and_register(int uffd)
 		if (kind_of(i) == LOADED)
 			stamp_write(page_of(i), page_size,
 				    (uintptr_t)page_of(i), 1);
-	madvise(START, bytes, MADV_HUGEPAGE); /* as many programs do */
 	if (ioctl(uffd, UFFDIO_REGISTER, &request) < 0)
 		err(1, "register");
+	/* not before: khugepaged would make zeros of what is missing */
+	madvise(START, bytes, MADV_HUGEPAGE);
 }
 
 static void restore(const char *path)

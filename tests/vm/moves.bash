@@ -113,6 +113,67 @@ chain_flags() {
 chain_lazy_flags() { PLANT=with_lazy_flags chain_lazy; }
 chain_lazy_local_flags() { PLANT=with_lazy_flags chain_lazy_local; }
 
+# restore_small [FROM OPTION...]: small has some of the pages of full, from which
+# the others come, or from whom the options name to criu lazy-pages in FROM.
+restore_small() {
+	at_most small 200
+	note "$(own_pages small) of $(own_pages full) pages in $(du -sk small | cut -f1) KiB"
+	mkdir work
+	PLACE=limited start "${1:-full}" lazy-pages -W work "${@:2}"
+	FETCHER=$STARTED
+	says work lazy-pages 'Waiting for incoming connections'
+	start small restore --lazy-pages -W work
+	RESTORER=$STARTED
+	says work restore 'Restore finished successfully'
+	ends "$FETCHER" work lazy-pages
+	check
+}
+
+# Criu's dump without what it can fetch.
+chain_made_lazy() {
+	victim anon=8M sparse=1M heap thp mutate=2 blocked=4
+	run_criu full dump -t "$VICTIM"
+	imgread --all full | makelazy | imgwrite small
+	"$PLANT"
+	restore_small
+}
+
+# The same of a dump on top of ours: what a parent holds is to be marked first.
+chain_made_lazy_parent() {
+	victim anon=8M sparse=1M heap mutate=2 blocked=4
+	track ''
+	copy 1
+	change
+	dump 2
+	imgread --all --flatten 2 | makelazy --mark | imgwrite full
+	imgread --all full | makelazy | imgwrite small
+	rm -r 1 2
+	restore_small
+}
+
+# By criu's page server, which has full, while criu lazy-pages has small alone.
+chain_made_lazy_served() {
+	victim anon=8M sparse=1M heap blocked=4
+	run_criu full dump -t "$VICTIM"
+	imgread --all full | makelazy | imgwrite small
+	start full page-server --lazy-pages --address 127.0.0.1 --port $PORT
+	SERVER=$STARTED
+	wait_for 60 listens $PORT
+	restore_small small --page-server --address 127.0.0.1 --port $PORT
+	ends "$SERVER" full page-server
+}
+
+# (if it never ended, its log would not either)
+limited() { ulimit -f 20000 && exec "$@"; }
+
+plant_byte_full() {
+	mkdir 1
+	mv full/pages-1.img 1/
+	plant_byte
+	mv 1/pages-1.img full/
+}
+twin_made_lazy() { finds 'says: error 1 first' plant_byte_full chain_made_lazy; }
+
 # More is written than was said.
 plant_writes() {
 	local page

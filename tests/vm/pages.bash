@@ -86,7 +86,7 @@ chain_pageserve_lazy() {
 	check
 	wait "$daemon"
 	server_went_well
-	grep -q 'served [4-9][0-9][0-9][0-9] pages .* 0 of them of no pagemap' served
+	grep -q 'served [4-9][0-9][0-9][0-9] pages' served
 }
 
 plant_sent() {
