@@ -90,8 +90,10 @@ static bool take(struct announce *announce)
 	enum announce_outcome outcome = announce_next(announce);
 
 	switch (outcome) {
-	case ANNOUNCE_TASK:
+	case ANNOUNCE_COMING:
 		kit_must(announce->real == getpid(), "the sender is known");
+		return true;
+	case ANNOUNCE_TASK:
 		kit_must(fill_is_uffd(announce->uffd), "a task has its memory");
 		close(announce->uffd);
 		/* fall through */
@@ -108,6 +110,9 @@ static bool take(struct announce *announce)
 	case ANNOUNCE_BAD:
 		kit_must(announce->why, "BAD says why");
 		return false;
+	case ANNOUNCE_CONNECTED:
+		kit_must(false, "nobody else can connect");
+		break;
 	case ANNOUNCE_ENDED:
 	case ANNOUNCE_FORBIDDEN:
 	case ANNOUNCE_ERROR:
@@ -139,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	while (goes_on && input.size) {
 		say(ends[1], &input);
-		goes_on = take(&announce) && take(&announce);
+		goes_on = take(&announce) && take(&announce) && take(&announce);
 	}
 	shutdown(ends[1], SHUT_WR);
 	for (size_t i = 0; goes_on && i < size + 2; i++)

@@ -32,6 +32,7 @@
 #define PAGES    128      /* of the model */
 #define MEMORIES 4
 #define PUSHES   10000
+#define UNREAD   64 /* events; a socket does not take many more */
 
 enum step { FAULT, REMOVE, UNMAP, REMAP, FORK, PUSH, TROUBLE, UNKNOWN };
 
@@ -106,6 +107,14 @@ static struct model *model_of(int uffd)
 	return NULL;
 }
 
+static size_t nr_unread(const struct model *model)
+{
+	int size = 0;
+
+	ioctl(model->uffd, FIONREAD, &size);
+	return (size_t)size / sizeof(struct uffd_msg);
+}
+
 static void give_page(struct model *model, const struct fill *fill)
 {
 	uint64_t at = (fill->vaddr - FIRST) / PAGE + fill->done;
@@ -129,10 +138,8 @@ enum fill_outcome fill(struct fill *fill)
 	struct model *model = model_of(fill->uffd);
 	enum fill_outcome outcome = model->next;
 	uint64_t most = fill->nr_pages;
-	int unread = 0;
 
-	ioctl(fill->uffd, FIONREAD, &unread);
-	if (unread)
+	if (nr_unread(model))
 		return FILL_CHANGING;
 	if (outcome == FILL_GONE)
 		return outcome;
@@ -289,7 +296,7 @@ static void take_step(void)
 		push_piece(&fuzz.serve);
 	else if (step == TROUBLE)
 		model->next = troubles[kit_byte(&fuzz.input) % 3];
-	else if (happen(model, step, &msg) &&
+	else if (nr_unread(model) < UNREAD && happen(model, step, &msg) &&
 		 write(model->here, &msg, sizeof(msg)) < 0)
 		kit_must(false, "an event is told");
 	if (!(what & 8))
