@@ -7,6 +7,8 @@
  *   byte 0   bit 0: the client's side
  *            bit 1: in the form of 32 bytes, bit 2: of 24; neither: by itself
  *            bit 3: a session with --prev-images-dir; a client that closes
+ *            bit 4: a session: in the end the other side is silent
+ *            bit 5: a session: in the end the server is told to end
  *   byte 1   how many bytes come at a time; 0: all
  *   rest     what the other side says
  */
@@ -31,7 +33,14 @@
 #define QUESTIONS 4
 #define PRESENT   8 /* pages of task 7, from 0x10000 on; 16 of 9 in a parent */
 
-enum { CLIENT = 1, FORM_32 = 2, FORM_24 = 4, MORE = 8 };
+enum {
+	CLIENT = 1,
+	FORM_32 = 2,
+	FORM_24 = 4,
+	MORE = 8,
+	SILENT = 16,
+	STOPPED = 32,
+};
 
 /* --- the directories --- */
 
@@ -113,6 +122,7 @@ struct other {
 	struct kit_input input;
 	size_t piece; /* bytes at a time */
 	int socket;
+	uint8_t how;
 	bool over;
 };
 
@@ -135,7 +145,7 @@ static void say(struct other *other)
 		other->over = true; /* nobody listens any more */
 	if (!other->input.size)
 		other->over = true;
-	if (other->over)
+	if (other->over && !(other->how & (SILENT | STOPPED)))
 		shutdown(other->socket, SHUT_WR);
 }
 
@@ -148,24 +158,40 @@ static enum message_form form_of(uint8_t how)
 
 /* --- pageserve's session --- */
 
+/* As the server's loop does where nothing comes any more. */
+static void give_up(struct session *session, uint8_t how)
+{
+	if (how & STOPPED)
+		session_break(session);
+	else if (session_deadline(session, 1) != UINT64_MAX)
+		session_expire(session);
+}
+
 static void serve(struct session *session, struct other *other)
 {
+	bool waits = false;
 	int turns = 0;
 
-	while (!session_is_over(session)) {
+	while (!session_is_over(session) && !waits) {
+		uint64_t moved = session->moved;
+
 		if (!other->over)
 			say(other);
 		session_turn(session, session_wants(session));
 		drain(other);
 		kit_must(turns++ < TURNS, "a session comes to its end");
-		(void)session_deadline(session, 1);
+		waits = other->over && session->moved == moved &&
+			other->how & (SILENT | STOPPED);
 	}
+	if (waits)
+		give_up(session, other->how);
 	kit_must(!session->failed || *session->fault.text,
 		 "a session that fails says why");
 }
 
-static void try_session(struct other *other, int fd, uint8_t how)
+static void try_session(struct other *other, int fd)
 {
+	uint8_t how = other->how;
 	char path[PATH_MAX];
 	struct store store = {.path = path, .page_size = PAGE};
 	struct session *sender = NULL;
@@ -220,9 +246,9 @@ static void check_answer(const struct client_answer *answer)
 		 "all of it can be read");
 }
 
-static void try_client(struct other *other, int fd, uint8_t how)
+static void try_client(struct other *other, int fd)
 {
-	enum message_form form = form_of(how);
+	enum message_form form = form_of(other->how);
 	enum client_outcome outcome = CLIENT_WAITS;
 	struct client_answer answer;
 	struct client client;
@@ -231,7 +257,7 @@ static void try_client(struct other *other, int fd, uint8_t how)
 	kit_must(client_begin(&client, fd, fd, form ? form : MESSAGE_FORM_24,
 			      PAGE) == 0,
 		 "a client begins");
-	ask_all(&client, how & MORE);
+	ask_all(&client, other->how & MORE);
 	while (outcome == CLIENT_WAITS || outcome == CLIENT_ANSWER) {
 		if (outcome == CLIENT_WAITS) {
 			kit_must(!other->over, "a client sees the end");
@@ -251,19 +277,22 @@ static void try_client(struct other *other, int fd, uint8_t how)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct other other = {.input = {data, size}};
-	uint8_t how = kit_byte(&other.input);
-	uint8_t piece = kit_byte(&other.input);
+	uint8_t piece;
 	int ends[2];
 
+	other.how = kit_byte(&other.input);
+	piece = kit_byte(&other.input);
 	other.piece = piece ? piece : SIZE_MAX;
 	kit_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			    0, ends) == 0,
 		 "there are sockets");
 	other.socket = ends[0];
-	if (how & CLIENT)
-		try_client(&other, ends[1], how);
-	else
-		try_session(&other, ends[1], how);
+	if (other.how & CLIENT) {
+		other.how &= (uint8_t) ~(SILENT | STOPPED);
+		try_client(&other, ends[1]);
+	} else {
+		try_session(&other, ends[1]);
+	}
 	close(ends[0]);
 	return 0;
 }
