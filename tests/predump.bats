@@ -406,7 +406,7 @@ nothing_left() {
 	not compgen -G '.stream*'
 	# (init reaps late what has lost its parent)
 	not grep -E ' [^Z ]+ +(freeze|vmalist|memread|imgwrite|memtrack)$' \
-		<(ps -o pid=,ppid=,etimes=,stat=,comm= -s "$(ps -o sid= -p $$)")
+		<(ps -o pid=,ppid=,etimes=,stat=,comm= -s "$(ps -o sid= -p $$ | tr -d ' ')")
 }
 
 child() { pgrep -P "$DRIVER" -x "$1"; }
@@ -414,7 +414,7 @@ child() { pgrep -P "$DRIVER" -x "$1"; }
 # drive ARGUMENT...: in the background; $DRIVER.  A shell without job control has
 # INT and QUIT ignored there.
 drive() {
-	env --default-signal=INT,QUIT "$PREDUMP" "$@" >out 2>errors 3>&- &
+	env --default-signal=INT,QUIT,HUP "$PREDUMP" "$@" >out 2>errors 3>&- &
 	DRIVER=$!
 	VICTIMS+=("$DRIVER")
 }

@@ -469,6 +469,7 @@ readme() {
 	for name in web1 web2 web3; do
 		host "$name"
 		victim anon=1M
+		stand_still "$VICTIM"
 		echo "$name $VICTIM" >>fleet
 	done
 	readme "parallel --colsep ' ' \"ssh {1} predump -t {2} -D copy --json\" :::: fleet >summaries"
@@ -479,7 +480,6 @@ readme() {
 		assert all(copy["failed"] is None and copy["in_all"]["sent"] > 250 for copy in copies)
 	END
 	while read -r name VICTIM; do
-		stand_still "$VICTIM"
 		imgcmp "$VICTIM" "$name.home/copy"
 		change_is_found "$VICTIM" "$name.home/copy" 1
 	done <fleet
