@@ -13,7 +13,6 @@
 #include "lazyserve/fill.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,25 +23,27 @@
 enum descriptors { UFFD = 1, OTHER = 2, UFFD_AND_OTHER = 3, MANY = 8 };
 
 static int uffd, other;
-static unsigned first_free; /* descriptor; all behind it are of one input */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
 	uffd = kit_reader(NULL, 0);
-	other = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	first_free = (unsigned)dup(other);
-	close((int)first_free);
+	other = kit_reader(NULL, 0);
 	return 0;
+}
+
+static bool is_same(int one, int two)
+{
+	struct stat a, b;
+
+	return fstat(one, &a) == 0 && fstat(two, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 bool fill_is_uffd(int fd)
 {
-	struct stat a, b;
-
-	return fstat(fd, &a) == 0 && fstat(uffd, &b) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return is_same(fd, uffd);
 }
 
 static size_t choose(unsigned descriptors, int *fds)
@@ -130,6 +131,20 @@ static int nr_open(void)
 	return nr;
 }
 
+/* Copies of the two; libFuzzer has files of its own. */
+static void close_copies(void)
+{
+	int others = 0;
+
+	for (int fd = 0; others < 2 * MOST; fd++) {
+		bool ours = is_same(fd, uffd) || is_same(fd, other);
+
+		if (ours && fd != uffd && fd != other)
+			close(fd);
+		others += !ours;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct kit_input input = {data, size};
@@ -154,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (announce_drain(ends[0]) > 0)
 		; /* the guard keeps them open, so that the memory stays */
 	announce_close(&announce);
-	close_range(first_free, UINT_MAX, 0);
+	close(ends[1]);
+	close_copies();
 	return 0;
 }
