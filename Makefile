@@ -154,9 +154,9 @@ fuzz-event.tool    := lazyserve
 # What is planted in its twin, if not in buf_reserve() (tests/fuzz/kit/plant.c).
 fuzz-announce.plant := recvmsg
 fuzz-event.plant    := left_empty
-FUZZ_KIT  := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
-SANITIZE  := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
-REPLAYERS := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
+FUZZ_KIT    := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
+REPLAYERS   := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
 
 comma := ,
 # $(1) frame  $(2) its main()  $(3) what its name ends in  $(4) options
@@ -174,7 +174,7 @@ $(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY))))
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY) tests/fuzz/kit/plant.c,.planted,-Wl$(comma)--wrap=$(or $(fuzz-$f.plant),buf_reserve))))
 
 replayers:
-	@$(MAKE) --no-print-directory -s O=build-replay CFLAGS='$(SANITIZE)' $(REPLAYERS)
+	@$(MAKE) --no-print-directory -s O=build-replay CFLAGS='$(FUZZ_CFLAGS)' $(REPLAYERS)
 
 # of another machine, unpacked
 build-%/libs:
@@ -232,7 +232,7 @@ fuzz: need-build
 	$(if $T,,$(error make fuzz T=NAME, one of: $(FUZZ)))
 	@tests/need $$(sed 's/#.*//' tests/fuzz/NEEDS)
 	@$(MAKE) --no-print-directory -s O=build-fuzz CC=clang-14 \
-		CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link -Wno-format-nonliteral' build-fuzz/fuzz/$T.libfuzzer
+		CFLAGS='$(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -Wno-format-nonliteral' build-fuzz/fuzz/$T.libfuzzer
 	@KEEP=$(KEEP) tests/fuzz/run $T $(or $S,60)
 
 check-fresh: ; @tests/fresh
