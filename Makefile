@@ -9,6 +9,7 @@
 # make check-vm      the real CRIU takes our images, in two virtual machines; and
 #                   rounds on arm64, in a third one
 # make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
+# make fuzz T=frame  hostile bytes for S=60 seconds; the targets: tests/fuzz/*.c
 # make soak         10,000 rounds of a target that never holds still
 # make deb          a Debian package, into build/deb/
 # make check-deb    it is installed in a clean Debian 12 and 13, and used there
@@ -90,7 +91,7 @@ MAINS := $(TOOLS:%=src/%.c)
 objs   = $(patsubst src/%.c,$O/%.o,$(filter-out $(MAINS),$(wildcard src/$(1)/*.c)))
 HDRS  := $(wildcard src/*/*.h)
 SRCS  := $(wildcard src/*/*.c)
-TESTC := $(wildcard tests/helpers/*.[ch] bench/*.c)
+TESTC := $(wildcard tests/helpers/*.[ch] tests/fuzz/*.c tests/fuzz/kit/*.[ch] bench/*.c)
 PAGES := $(wildcard src/*/*.1 src/*/*.5 src/*/*.7)
 
 all: $(foreach t,$(TOOLS),$(BIN)/$(notdir $t))
@@ -116,7 +117,7 @@ $O/lib$(1).a: $(call objs,$(1)) $(call pb,$(1))
 	@rm -f $$@
 	$(Q)$(AR) rcsD $$@ $$^
 endef
-$(foreach r,$(ROOMS),$(eval $(call room,$r)))
+$(foreach r,$(FOLDERS),$(eval $(call room,$r)))
 
 libs = $(sort $(foreach u,$(1),$($u.libs)))
 
@@ -141,6 +142,39 @@ $O/tests/blocker32: tests/helpers/blocker.c $(wildcard tests/helpers/blocker_*.h
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)gcc-12 -m32 -idirafter /usr/include/$$(gcc -print-multiarch) $(CPPFLAGS) $(WARN) $(CFLAGS) -pthread -o $@ $<
+
+# Fuzzing: tests/fuzz/NAME.c is a target, with sanitizers, in a folder of its
+# own: by clang with libFuzzer, or to replay what is kept (tests/fuzz/kit/kit.h).
+# The tool that a target is about, but for its main().
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+fuzz-frame.tool    := framedump
+fuzz-xfer.tool     := pageserve
+fuzz-announce.tool := lazyserve
+fuzz-event.tool    := lazyserve
+# What is planted in its twin, if not in buf_reserve() (tests/fuzz/kit/plant.c).
+fuzz-announce.plant := recvmsg
+fuzz-event.plant    := left_empty
+FUZZ_KIT    := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
+REPLAYERS   := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
+
+comma := ,
+# $(1) frame  $(2) its main()  $(3) what its name ends in  $(4) options
+define fuzz
+$O/fuzz/$(1)$(3): tests/fuzz/$(1).c $(FUZZ_KIT) $(2) $(call fuzz-uses,$(1)) $(wildcard tests/fuzz/kit/*.h) Makefile
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$(Q)$$(CC) $$(CPPFLAGS) -Itests/fuzz $$(WARN) $$(CFLAGS) $$(LDFLAGS) $(4) -Wl,--as-needed -o $$@ \
+		$$(filter %.c %.a,$$^) $(call libs,$(helpers.uses))
+endef
+fuzz-uses = $(patsubst %,$O/lib%.a,$(fuzz-$(1).tool) stage $(helpers.uses))
+REPLAY := tests/fuzz/kit/replay.c
+$(foreach f,$(FUZZ),$(eval $(call fuzz,$f,,.libfuzzer,-fsanitize=fuzzer)))
+$(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY))))
+$(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY) tests/fuzz/kit/plant.c,.planted,-Wl$(comma)--wrap=$(or $(fuzz-$f.plant),buf_reserve))))
+
+replayers:
+	@$(MAKE) --no-print-directory -s O=build-replay CFLAGS='$(FUZZ_CFLAGS)' $(REPLAYERS)
 
 # of another machine, unpacked
 build-%/libs:
@@ -178,7 +212,7 @@ demo: need-demo
 
 check: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
-	@$(MAKE) --no-print-directory -s all helpers $O/tests/blocker32
+	@$(MAKE) --no-print-directory -s all helpers replayers $O/tests/blocker32
 	@tests/run $(if $T,-t '$T') $(if $F,-f '$F')
 
 # Programs of the bench: bench/NAME.c.
@@ -192,6 +226,14 @@ bench: need-build
 	@tests/need $$(sed 's/#.*//' bench/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers $(BENCH)
 	@bench/run
+
+# One target for S seconds; KEEP=1: what it finds goes into its corpus.
+fuzz: need-build
+	$(if $T,,$(error make fuzz T=NAME, one of: $(FUZZ)))
+	@tests/need $$(sed 's/#.*//' tests/fuzz/NEEDS)
+	@$(MAKE) --no-print-directory -s O=build-fuzz CC=clang-14 \
+		CFLAGS='$(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -Wno-format-nonliteral' build-fuzz/fuzz/$T.libfuzzer
+	@KEEP=$(KEEP) tests/fuzz/run $T $(or $S,60)
 
 check-fresh: ; @tests/fresh
 
@@ -270,7 +312,7 @@ clean:
 	rm -rf build build-* bin
 
 .PHONY: all helpers demo check lint headers layers format install uninstall \
-	clean check-fresh check-vm check-deb torture soak bench deb \
+	clean check-fresh check-vm check-deb torture soak bench fuzz replayers deb \
 	need-build need-arm64 need-demo need-lint need-deb
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Page streams out of bytes in which nobody has had luck with a checksum: what
+ * looks like frames, one behind another and without the magic, becomes a
+ * stream in which each checksum and digest is right.  All else stays as it is,
+ * and so does what is behind the first frame that is longer than the bytes.
+ */
+#ifndef FUZZ_SEAL_H
+#define FUZZ_SEAL_H
+
+#include "base/buf.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Appends to out; -1 with ENOMEM. */
+int seal(struct buf *out, const uint8_t *data, size_t size);
+
+#endif
