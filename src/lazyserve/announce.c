@@ -167,7 +167,7 @@ pid_t announce_drain(int socket)
 	do
 		received = receive(socket, bytes, sizeof(bytes));
 	while (received.size > 0 && !received.nr);
-	return received.size > 0 ? received.pid : 0;
+	return received.size > 0 ? received.pid : -1;
 }
 
 static enum announce_outcome bad(struct announce *announce, const char *why)

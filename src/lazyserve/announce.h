@@ -60,7 +60,9 @@ enum announce_outcome announce_next(struct announce *announce);
 void announce_stop_listening(struct announce *announce);
 void announce_close(struct announce *announce);
 
-/* Of what has come and was not read, a process that sent its memory; 0: none.
+/*
+ * Of what has come and was not read, a process that sent its memory; 0: one
+ * whose pid is not known here; -1: there are no more.
  */
 pid_t announce_drain(int socket);
 

@@ -25,8 +25,9 @@ static void end_connection(struct guard *tasks, int socket)
 	pid_t pid;
 
 	shutdown(socket, SHUT_RD);
-	while ((pid = announce_drain(socket)) > 0)
-		guard_add(tasks, pid);
+	while ((pid = announce_drain(socket)) >= 0)
+		if (pid)
+			guard_add(tasks, pid);
 	shutdown(socket, SHUT_RDWR);
 }
 
