@@ -537,7 +537,7 @@ ended() {
 	echo \$? >code
 	END
 	tmux -L "$socket" -f /dev/null new-session -d "bash $T/run" 3>&-
-	wait_for 5 eval 'DRIVER=$(pgrep -f "^tools/predump -t $VICTIM ")'
+	wait_for 5 eval 'DRIVER=$(pgrep -of "^tools/predump -t $VICTIM ")'
 	WRITER=
 	wait_for 5 eval 'WRITER=$(child imgwrite)'
 	wait_for 5 stands_still "$WRITER"
