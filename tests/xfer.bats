@@ -44,7 +44,7 @@ listens() {
 	printf '%s\n' '9 0x10000 1' '7 0x10000 300' '7 0x800000 5' '7 0x8000 4' '7 0x10d0000 1' >>questions
 	{
 		head -n 2000 questions | sed 's/$/ 4/'
-		printf '%s\n' '9 0x10000 1 3' '7 0x10000 300 1' '7 0x800000 5 zeros' '7 0x8000 4 zeros' '7 0x10d0000 0 -' closed
+		printf '%s\n' '9 0x10000 1 3' '7 0x10000 300 1' '7 0x800000 5 zeros' '7 0x8000 0 -' '7 0x10d0000 0 -' closed
 	} >want
 	for form in 24 32; do
 		timeout 60 asker $form "$PORT" <questions >got
