@@ -373,14 +373,14 @@ cost() {
 SHARES=([3]=0 [5]=10 [7]=100 [9]=1000)
 
 # userfaultfd beside soft-dirty bits, on a kernel that has both: the scan for
-# what was written is a part of the stop, or not.
+# what was written is a part of the stop, or not. (COSTS=3 times, for figures.)
 chain_costs() {
 	local i method
 	# shellcheck disable=SC2317 # victim calls it
-	victim_command() { exec writer 64; }
+	victim_command() { exec writer 32; }
 	victim
 	note "a page is written in $(write_some 1000) ns"
-	for ((i = 0; i < ROUNDS; i++)); do
+	for ((i = 0; i < ${COSTS:-1}; i++)); do
 		for method in uffd soft-dirty; do
 			mkdir "$method.$i"
 			(cd "$method.$i" && cost "$method")
