@@ -76,11 +76,11 @@ static enum guard_deed parse_deed(void)
 
 static enum message_form parse_form(void)
 {
-	if (!strcmp(optarg, "24"))
-		return MESSAGE_FORM_24;
-	if (!strcmp(optarg, "32"))
-		return MESSAGE_FORM_32;
-	option_misused(&tool, "--protocol takes 24 or 32");
+	enum message_form form = message_form_named(optarg);
+
+	if (!form)
+		option_misused(&tool, "--protocol takes 24 or 32");
+	return form;
 }
 
 static void take_option(struct options *options, int option)

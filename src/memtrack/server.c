@@ -6,13 +6,12 @@
 #include "proc/local.h"
 #include "proc/task.h"
 #include "proc/tracker_wire.h"
+#include "stage/daemon.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -21,17 +20,8 @@
 
 void server_begin(struct server *server, struct record *record)
 {
-	sigset_t set;
-
 	*server = (struct server){.record = record, .maker = -1};
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	server->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (server->signals < 0)
-		die_errno(EXIT_SYSTEM, "cannot wait for signals");
+	server->signals = daemon_signals();
 }
 
 static void keep(struct buf *list, int fd)

@@ -5,26 +5,16 @@
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "stage/daemon.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 void server_begin(struct server *server)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	server->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (server->signals < 0)
-		die_errno(EXIT_SYSTEM, "cannot wait for signals");
+	server->signals = daemon_signals();
 	server->store = (struct store){
 		.path = server->setup.path,
 		.page_size = server->setup.page_size,

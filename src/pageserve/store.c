@@ -72,14 +72,6 @@ struct reading {
 	char *data;
 };
 
-static int advance(struct reading *reading, uint64_t nr_pages)
-{
-	reading->vaddr += nr_pages * reading->chain->page_size;
-	reading->data += nr_pages * reading->chain->page_size;
-	reading->left -= nr_pages;
-	return 1;
-}
-
 /* Where the pages of an entry from vaddr on stand. */
 static int place(const struct reading *reading,
 		 const struct pagemap_entry *entry, struct chain_piece *piece)
@@ -117,7 +109,10 @@ static int read_some(struct reading *reading)
 			    reading->data) < 0)
 		return chain_bad(chain, "%s: the pages of %s cannot be read",
 				 piece.level->path, chain->name);
-	return advance(reading, nr);
+	reading->vaddr += nr * chain->page_size;
+	reading->data += nr * chain->page_size;
+	reading->left -= nr;
+	return 1;
 }
 
 int64_t store_read(struct store *store, uint32_t pid, vaddr_t vaddr,

@@ -4,6 +4,8 @@
 #include "base/die.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,4 +52,20 @@ void daemon_ready(int begun)
 		_exit(EXIT_SYSTEM);
 	close(begun);
 	close(null);
+}
+
+int daemon_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		die_errno(EXIT_SYSTEM, "cannot wait for signals");
+	return fd;
 }

@@ -18,4 +18,10 @@ int daemon_begin(void);
  */
 void daemon_ready(int begun);
 
+/*
+ * SIGINT, SIGTERM and SIGHUP, which are blocked then: a descriptor to poll(2),
+ * that can be read when one has come.
+ */
+int daemon_signals(void);
+
 #endif

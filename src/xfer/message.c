@@ -128,3 +128,12 @@ uint64_t message_dst_id(const struct message_image *image)
 	return image->id << KIND_BITS |
 	       (image->shared ? KIND_SHARED : KIND_TASK);
 }
+
+enum message_form message_form_named(const char *text)
+{
+	if (!strcmp(text, "24"))
+		return MESSAGE_FORM_24;
+	if (!strcmp(text, "32"))
+		return MESSAGE_FORM_32;
+	return MESSAGE_FORM_UNKNOWN;
+}

@@ -89,6 +89,9 @@ void message_decode(enum message_form form, const char *in,
  */
 enum message_form message_recognise(const char *first);
 
+/* "24", "32". */
+enum message_form message_form_named(const char *text);
+
 /* Which image a dst_id means, -1: none.  Old CRIUs had other kinds. */
 int message_image(uint64_t dst_id, struct message_image *image);
 uint64_t message_dst_id(const struct message_image *image);
