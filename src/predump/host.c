@@ -27,13 +27,13 @@ static void make_pipe(int ends[2])
 		die_errno(EXIT_SYSTEM, "cannot make a pipe");
 }
 
-static void shell_begin(struct shell *shell, const struct plan *plan,
+static void shell_begin(struct shell *shell, const struct command *ssh,
 			const char *script)
 {
 	int in[2];
 	int out[2];
 
-	shell->command = plan_ssh(plan);
+	shell->command = *ssh;
 	shell->command.argv[shell->command.nr++] = for_shell(script);
 	make_pipe(in);
 	make_pipe(out);
@@ -86,11 +86,9 @@ static const char *after(const char *line, const char *word)
 
 static const char *make_script(const char *dir)
 {
-	const char *quoted = script_quote(dir);
-
-	return text("[ -d %s ] || mkdir -m 700 %s || "
-		    "{ echo \"" MARK "cannot make the directory\"; exit 1; }; ",
-		    quoted, quoted);
+	return text("%s || { echo \"" MARK
+		    "cannot make the directory\"; exit 1; }; ",
+		    script_directory(dir));
 }
 
 static const char *login_script(const struct options *options)
@@ -176,13 +174,12 @@ void host_begin(struct host *host, struct plan *plan)
 	if (!plan->options->host)
 		return;
 	host->plan = plan;
-	ssh = plan_ssh(plan);
+	ssh = plan_ssh(plan, false);
 	if (plan_is_openssh(&ssh)) {
 		plan->socket = make_socket();
-		plan->master = true;
+		ssh = plan_ssh(plan, true);
 	}
-	shell_begin(&host->login, plan, login_script(plan->options));
-	plan->master = false;
+	shell_begin(&host->login, &ssh, login_script(plan->options));
 	host->there = true;
 	said = hear(&host->login);
 	if (!after(said, "ready "))
@@ -206,11 +203,8 @@ void host_end(struct host *host)
 /* "imgwrite ...; echo "pagepipe: 1 $?" >&3" */
 static const char *stage_script(const struct command *command, int nr)
 {
-	const char *line = command->argv[0];
-
-	for (int i = 1; i < command->nr; i++)
-		line = text("%s %s", line, script_quote(command->argv[i]));
-	return text("{ %s; echo \"" MARK "%d $?\" >&3; }", line, nr);
+	return text("{ %s; echo \"" MARK "%d $?\" >&3; }",
+		    script_words(command->argv[0], command), nr);
 }
 
 static const char *copy_script(const struct copy_plan *copy)
@@ -225,10 +219,12 @@ static const char *copy_script(const struct copy_plan *copy)
 bool receiver_begin(struct receiver *receiver, const struct plan *plan,
 		    const struct copy_plan *copy)
 {
+	struct command ssh = plan_ssh(plan, false);
+
 	*receiver = (struct receiver){.copy = copy};
 	for (int i = 0; i < copy->nr_remote; i++)
 		receiver->statuses[i] = NO_ENTRY;
-	shell_begin(&receiver->shell, plan, copy_script(copy));
+	shell_begin(&receiver->shell, &ssh, copy_script(copy));
 	if (after(hear(&receiver->shell), "ready"))
 		return true;
 	close(receiver->shell.in);

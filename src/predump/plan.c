@@ -208,19 +208,20 @@ struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
 
 /* What was given comes first: of an option that is there twice that one holds.
  */
-static void add_ssh_options(struct command *ssh, const struct plan *plan)
+static void add_ssh_options(struct command *ssh, const struct plan *plan,
+			    bool master)
 {
 	add(ssh, "-T");
 	add(ssh, "-oServerAliveInterval=15");
 	if (!plan->socket)
 		return;
-	if (plan->master)
+	if (master)
 		add(ssh, "-M");
 	add(ssh, "-S");
 	add(ssh, plan->socket);
 }
 
-struct command plan_ssh(const struct plan *plan)
+struct command plan_ssh(const struct plan *plan, bool master)
 {
 	const char *line = plan->options->ssh ? plan->options->ssh : "ssh";
 	struct command ssh = {.carrier = true};
@@ -233,7 +234,7 @@ struct command plan_ssh(const struct plan *plan)
 		add(&ssh, text("%s", words.we_wordv[i]));
 	wordfree(&words);
 	if (plan_is_openssh(&ssh))
-		add_ssh_options(&ssh, plan);
+		add_ssh_options(&ssh, plan, master);
 	add(&ssh, plan->options->host);
 	return ssh;
 }

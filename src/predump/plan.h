@@ -40,7 +40,6 @@ struct plan {
 	bool tracked;
 	uint64_t generation;         /* of the last copy; 0: not known */
 	const char *socket;          /* of ssh's ControlMaster; NULL: none */
-	bool master;                 /* and that is what it is to be */
 	bool draws;                  /* we, in the place of memread; live.h */
 	struct command track;        /* memtrack PID */
 	struct command track_status; /* memtrack --status PID */
@@ -51,8 +50,11 @@ struct plan plan_make(const struct options *options, int totals);
 /* The first copy is number 0, and goes to DIR/1. */
 struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
 			   bool consistent);
-/* ssh, as far as the host's name; what it has to do there is added. */
-struct command plan_ssh(const struct plan *plan);
+/*
+ * ssh, as far as the host's name; what it has to do there is added.  master: it
+ * is to be the one by whose socket the others go.
+ */
+struct command plan_ssh(const struct plan *plan, bool master);
 
 /* By its name. */
 bool plan_is_openssh(const struct command *ssh);

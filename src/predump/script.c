@@ -31,29 +31,38 @@ const char *script_quote(const char *argument)
 	return out;
 }
 
-static const char *command_text(const struct command *command)
+const char *script_words(const char *name, const struct command *command)
 {
-	const char *line = script_quote(tools_find(command->argv[0]));
+	const char *line = script_quote(name);
 
 	for (int i = 1; i < command->nr; i++)
 		line = text("%s %s", line, script_quote(command->argv[i]));
 	return line;
 }
 
+const char *script_directory(const char *dir)
+{
+	const char *quoted = script_quote(dir);
+
+	return text("[ -d %s ] || mkdir -m 700 %s", quoted, quoted);
+}
+
+static const char *command_text(const struct command *command)
+{
+	return script_words(tools_find(command->argv[0]), command);
+}
+
+/* As it is called on the other host, and ssh by whoever types it. */
 static const char *plain_text(const struct command *command)
 {
-	const char *line = command->argv[0];
-
-	for (int i = 1; i < command->nr; i++)
-		line = text("%s %s", line, script_quote(command->argv[i]));
-	return line;
+	return script_words(command->argv[0], command);
 }
 
 /* ssh HOST 'zstd -dqc | imgwrite DIR' */
 static const char *remote_text(const struct plan *plan,
 			       const struct copy_plan *copy)
 {
-	struct command ssh = plan_ssh(plan);
+	struct command ssh = plan_ssh(plan, false);
 	const char *line = plain_text(&copy->remote[0]);
 
 	for (int i = 1; i < copy->nr_remote; i++)
@@ -109,15 +118,14 @@ static void print_stream(const struct plan *plan)
 
 static void print_directory(const struct plan *plan)
 {
-	const char *dir = script_quote(plan->options->dir);
-	const char *make = text("[ -d %s ] || mkdir -m 700 %s", dir, dir);
+	const char *make = script_directory(plan->options->dir);
 	struct command ssh;
 
 	if (!plan->options->host) {
 		printf("%s\n", make);
 		return;
 	}
-	ssh = plan_ssh(plan);
+	ssh = plan_ssh(plan, false);
 	printf("%s %s\n", plain_text(&ssh), script_quote(make));
 }
 

@@ -10,6 +10,12 @@
 /* argument, quoted where sh(1) needs it. */
 const char *script_quote(const char *argument);
 
+/* A command under that name, with its arguments. */
+const char *script_words(const char *name, const struct command *command);
+
+/* "[ -d DIR ] || mkdir -m 700 DIR" */
+const char *script_directory(const char *dir);
+
 /* Writes to stdout; dies. */
 void script_print(const struct plan *plan);
 
