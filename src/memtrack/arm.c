@@ -27,15 +27,11 @@ static void protect(struct pagescan *scan, const struct vma *vma)
 		;
 }
 
-/* It has no userfaultfd, yet its memory is registered with one. */
-static bool is_foreign(pid_t pid, pid_t tid)
-{
-	return errno == EBUSY &&
-	       task_has_descriptor(pid, tid, "anon_inode:[userfaultfd]") == 0;
-}
-
-/* What cannot be registered is sent whole each time: vmalist finds that. */
-static bool protect_maps(struct uffd_target *target, pid_t pid, pid_t tid,
+/*
+ * What cannot be registered is sent whole each time: vmalist finds that. False:
+ * somebody else has registered some, as the process has no userfaultfd itself.
+ */
+static bool protect_maps(struct uffd_target *target, bool has_uffd,
 			 const char *at)
 {
 	struct vma vma;
@@ -43,7 +39,7 @@ static bool protect_maps(struct uffd_target *target, pid_t pid, pid_t tid,
 	while (maps_next(&at, &vma) > 0) {
 		if (uffd_register(target, &vma) == 0)
 			protect(target->scan, &vma);
-		else if (is_foreign(pid, tid))
+		else if (errno == EBUSY && !has_uffd)
 			return false;
 	}
 	return true;
@@ -53,13 +49,16 @@ static int protect_all(struct armed *armed, pid_t pid, pid_t tid, int uffd)
 {
 	struct pagescan *scan = pagescan_open(pid, tid, PAGESCAN_IOCTL);
 	struct uffd_target target = {uffd, scan, false};
+	bool has_uffd =
+		task_has_descriptor(pid, tid, "anon_inode:[userfaultfd]") != 0;
 	struct buf maps = {0};
 	bool ours = true;
 
 	if (scan && procfs_read(pid, tid, "maps", &maps) == 0) {
 		pagescan_split(scan, PAGESCAN_WRITTEN);
-		ours = protect_maps(&target, pid, tid, maps.data);
-		if (late_io_of(pid, tid, maps.data) != LATE_IO_NONE)
+		ours = protect_maps(&target, has_uffd, maps.data);
+		if (late_io_is_async(pid, tid, maps.data) ||
+		    late_io_is_direct(pid, tid))
 			armed->settled_ns = clock_ns() + LATE_IO_NS;
 	}
 	buf_release(&maps);

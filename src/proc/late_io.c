@@ -5,13 +5,12 @@
 #include "proc/task.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* "pos:\t0\nflags:\t0140000\n...", octal; proc_pid_fdinfo(5) */
-static bool is_direct(pid_t pid, pid_t tid, int fd)
+static bool is_open_direct(pid_t pid, pid_t tid, int fd)
 {
 	struct buf text = {0};
 	const char *flags = NULL;
@@ -28,7 +27,7 @@ static bool is_direct(pid_t pid, pid_t tid, int fd)
 }
 
 /* Of a file or a device; a pipe means something else by it. */
-static bool has_direct(pid_t pid, pid_t tid)
+bool late_io_is_direct(pid_t pid, pid_t tid)
 {
 	struct buf fds = {0};
 	bool found = false;
@@ -36,22 +35,15 @@ static bool has_direct(pid_t pid, pid_t tid)
 	if (task_descriptors(pid, tid, "/", &fds) < 0)
 		found = true; /* it cannot be said */
 	for (size_t i = 0; !found && i < fds.size / sizeof(int); i++)
-		found = is_direct(pid, tid, ((int *)fds.data)[i]);
+		found = is_open_direct(pid, tid, ((int *)fds.data)[i]);
 	buf_release(&fds);
 	return found;
 }
 
 /* Their rings show in maps; an io_uring need not be mapped. */
-static bool has_ring(pid_t pid, pid_t tid, const char *maps)
+bool late_io_is_async(pid_t pid, pid_t tid, const char *maps)
 {
 	return strstr(maps, " /[aio]") ||
 	       strstr(maps, " anon_inode:[io_uring]") ||
 	       task_has_descriptor(pid, tid, "anon_inode:[io_uring]") > 0;
-}
-
-enum late_io late_io_of(pid_t pid, pid_t tid, const char *maps)
-{
-	if (has_ring(pid, tid, maps))
-		return LATE_IO_ASYNC;
-	return has_direct(pid, tid) ? LATE_IO_DIRECT : LATE_IO_NONE;
 }

@@ -8,22 +8,19 @@
 
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* What is under way for longer is not reckoned with. */
 #define LATE_IO_NS S_NS
 
-enum late_io {
-	LATE_IO_NONE,
-	LATE_IO_DIRECT, /* only while a thread waits for it: open(2), O_DIRECT
-			 */
-	LATE_IO_ASYNC, /* also while the process is stopped: libaio, io_uring */
-};
-
 /*
- * What a process may have, by its mappings (the text of /proc/PID/maps) and
- * the descriptors of a living thread of it.
+ * May a process have some, by its mappings (the text of /proc/PID/maps) and the
+ * descriptors of a living thread of it?  Also while it is stopped: libaio and
+ * io_uring.
  */
-enum late_io late_io_of(pid_t pid, pid_t tid, const char *maps);
+bool late_io_is_async(pid_t pid, pid_t tid, const char *maps);
+/* Only while a thread waits for it: a file open with O_DIRECT, open(2). */
+bool late_io_is_direct(pid_t pid, pid_t tid);
 
 #endif

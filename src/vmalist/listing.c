@@ -2,6 +2,7 @@
 #include "vmalist/listing.h"
 
 #include "base/own.h"
+#include "proc/late_io.h"
 #include "proc/maps.h"
 #include "proc/task.h"
 
@@ -119,14 +120,14 @@ bool listing_next_vma(const struct listing_task *task, const char **at,
 	return result;
 }
 
-void listing_find_late_io(struct listing *listing)
+void listing_find_async_io(struct listing *listing)
 {
 	for (uint32_t i = 0; i < listing->nr_tasks; i++) {
 		struct listing_task *task = &listing->tasks[i];
 
-		task->late_io = late_io_of(task->pid, task->living_tid,
-					   listing_text(task));
-		if (task->late_io == LATE_IO_ASYNC)
+		task->async_io = late_io_is_async(task->pid, task->living_tid,
+						  listing_text(task));
+		if (task->async_io)
 			listing->async_io[listing->nr_async_io++] = i;
 	}
 }

@@ -7,7 +7,6 @@
 #define VMALIST_LISTING_H
 
 #include "base/buf.h"
-#include "proc/late_io.h"
 #include "proc/pagescan.h"
 #include "proc/tracker.h"
 #include "stage/stage.h"
@@ -26,7 +25,7 @@ struct listing_task {
 	bool whole;                       /* what was written is all known */
 	bool builds;                      /* on its pages in the base */
 	bool cleared;                     /* the next round may build on us */
-	enum late_io late_io;
+	bool async_io;
 	int uffd;              /* -1: none */
 	bool alone;            /* it has no other userfaultfd */
 	struct runlist pinned; /* written by the kernel, which no scan shows */
@@ -67,7 +66,7 @@ bool listing_next_vma(const struct listing_task *task, const char **at,
 
 enum _Pagestream__Scan listing_method(const struct listing *listing);
 
-void listing_find_late_io(struct listing *listing);
+void listing_find_async_io(struct listing *listing);
 void listing_write_vmas(struct listing *listing, struct stage *stage);
 
 #endif

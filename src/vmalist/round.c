@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "base/own.h"
+#include "proc/late_io.h"
 #include "proc/lease.h"
 #include "proc/softdirty.h"
 #include "proc/task.h"
@@ -290,7 +291,8 @@ static void report(const struct round *round, const struct listing *listing,
 		.canary = task->canary,
 		.whole = task->whole,
 		.cleared = task->cleared,
-		.late_io = task->late_io != LATE_IO_NONE,
+		.late_io = task->async_io ||
+			   late_io_is_direct(task->pid, task->living_tid),
 		.uffd = -1,
 	};
 
@@ -332,7 +334,7 @@ static bool canary_sings(const struct tracker_task *known,
 /* Which pages are written behind our back; nobody builds on a guess. */
 static void find_pinned(struct listing_task *task)
 {
-	if (task->late_io != LATE_IO_ASYNC ||
+	if (!task->async_io ||
 	    uring_buffers(task->pid, task->living_tid, listing_text(task),
 			  &task->pinned) == 0)
 		return;

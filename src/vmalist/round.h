@@ -47,7 +47,7 @@ void round_describe(const struct round *round, Pagestream__Release *release);
 /* Unless that was done while it was stopped: what has been written. */
 void round_scan(struct round *round, struct listing *listing);
 
-/* What late I/O the tasks have is known. */
+/* Which tasks have asynchronous I/O is known. */
 void round_report(struct round *round, struct listing *listing);
 
 #endif

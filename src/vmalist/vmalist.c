@@ -201,12 +201,12 @@ static void look(struct vmalist *self)
 	struct listing *listing = &self->listing;
 
 	if (listing->consistent) { /* it makes none, and may be refused */
-		listing_find_late_io(listing);
+		listing_find_async_io(listing);
 		refuse_async_io(listing, &self->options);
 	}
 	round_scan(&self->round, listing);
 	if (!listing->consistent)
-		listing_find_late_io(listing);
+		listing_find_async_io(listing);
 	round_report(&self->round, listing);
 }
 
