@@ -47,6 +47,7 @@ predump.uses   := stage proc base
 helpers.uses   := stream image xfer proc vm base
 stream.libs    := -lprotobuf-c -lxxhash -lisal
 image.libs     := -lprotobuf-c
+imgwrite.libs  := -pthread
 lazyserve.libs := -ljson-c
 predump.libs   := -lpipeline -ljson-c
 ROOMS   := base vm stream proc image xfer stage

@@ -62,6 +62,22 @@ int io_writev(int fd, struct iovec *iov, int nr)
 	return 0;
 }
 
+int io_pwrite(int fd, const void *data, size_t size, uint64_t offset)
+{
+	while (size) {
+		ssize_t n = pwrite(fd, data, size, (off_t)offset);
+
+		if (n < 0 && again(fd, POLLOUT) < 0)
+			return -1;
+		if (n < 0)
+			continue;
+		data = (const char *)data + n;
+		size -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
 int io_wait(int in, int out)
 {
 	struct pollfd fds[2] = {

@@ -8,6 +8,7 @@
 #define BASE_IO_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -17,6 +18,7 @@ ssize_t io_read(int fd, void *data, size_t size);
 /* 0 when all was written; -1 with errno.  The iovecs are used up. */
 int io_write(int fd, const void *data, size_t size);
 int io_writev(int fd, struct iovec *iov, int nr);
+int io_pwrite(int fd, const void *data, size_t size, uint64_t offset);
 
 /*
  * Waits until in can be read (or is at its end).  When out is not -1 and

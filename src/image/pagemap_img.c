@@ -112,14 +112,15 @@ int pagemap_img_add(struct pagemap_img *img, const struct run *run)
 
 int pagemap_img_data(struct pagemap_img *img, const void *data, size_t size)
 {
+	uint64_t offset = img->offset;
+
 	img->offset += size;
-	return io_write(img->pages, data, size);
+	return io_pwrite(img->pages, data, size, offset);
 }
 
-int pagemap_img_hole(struct pagemap_img *img, uint64_t size)
+void pagemap_img_hole(struct pagemap_img *img, uint64_t size)
 {
 	img->offset += size;
-	return lseek(img->pages, (off_t)size, SEEK_CUR) < 0 ? -1 : 0;
 }
 
 int pagemap_img_finish(struct pagemap_img *img)

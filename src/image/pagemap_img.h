@@ -45,9 +45,12 @@ int pagemap_img_create_file(struct pagemap_img *img, int dir, const char *name,
 /* An entry for run; what it is in CRIU's flags follows from its own. */
 int pagemap_img_add(struct pagemap_img *img, const struct run *run);
 
-/* The bytes of PRESENT runs, and holes for ZERO runs, in their order. */
+/*
+ * The bytes of PRESENT runs, and holes for ZERO runs, in their order.  A hole
+ * stays one, unless the caller writes there himself before the end.
+ */
 int pagemap_img_data(struct pagemap_img *img, const void *data, size_t size);
-int pagemap_img_hole(struct pagemap_img *img, uint64_t size);
+void pagemap_img_hole(struct pagemap_img *img, uint64_t size);
 
 /* Writes out and syncs both. */
 int pagemap_img_finish(struct pagemap_img *img);

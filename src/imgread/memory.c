@@ -67,13 +67,12 @@ void memory_check(struct memory *memory)
 
 static void flush(struct memory *memory)
 {
-	struct iovec body = {memory->data, memory->filled};
 	struct pages pages = {
 		.subject = memory->subject,
 		.runs = memory->runs,
 		.nr_runs = memory->nr_runs,
-		.body = &body,
-		.nr_body = 1,
+		.body = memory->data,
+		.body_size = memory->filled,
 		.digest = true,
 	};
 

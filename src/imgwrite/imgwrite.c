@@ -168,7 +168,7 @@ static void open_head(struct imgwrite *self)
 /* The control frames as they came: imgread gives them back. */
 static void keep(struct imgwrite *self, const struct frame *frame)
 {
-	if (frame_write(&self->head, frame, NULL, 0) < 0)
+	if (frame_write(&self->head, frame, NULL) < 0)
 		die_errno(EXIT_SYSTEM, "cannot write " HEAD_NAME);
 }
 

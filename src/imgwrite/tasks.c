@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PIECE (256u << 10) /* bytes: stays in the CPU's cache */
-
 /* Images are named by the innermost namespace's pid, which CRIU restores. */
 static void refuse_twins(const struct tasks *tasks,
 			 const struct task_image *new)
@@ -50,6 +48,7 @@ static void close_image(struct tasks *tasks)
 {
 	if (!tasks->opened)
 		return;
+	writer_settle(&tasks->writer);
 	wrote(pagemap_img_finish(&tasks->img));
 	tasks->all[tasks->opened - 1].nr_pages = tasks->img.nr_present;
 	tasks->nr_written += tasks->img.nr_present;
@@ -75,19 +74,16 @@ static void open_image(struct tasks *tasks, uint32_t subject,
 
 static void copy_body(struct tasks *tasks, struct stage *stage, uint64_t size)
 {
-	if (!tasks->data)
-		tasks->data = malloc(PIECE);
-	if (!tasks->data)
-		die(EXIT_SYSTEM, "no memory");
-	while (size) {
-		uint32_t piece = size < PIECE ? (uint32_t)size : PIECE;
+	struct pagemap_img *img = &tasks->img;
 
-		stage_body(stage, tasks->data, piece);
-		if (tasks->index)
-			wrote(pagemap_img_hole(&tasks->img, piece));
-		else
-			wrote(pagemap_img_data(&tasks->img, tasks->data,
-					       piece));
+	while (size) {
+		uint32_t piece =
+			size < WRITER_PIECE ? (uint32_t)size : WRITER_PIECE;
+
+		stage_body(stage, writer_room(&tasks->writer), piece);
+		writer_put(&tasks->writer, tasks->index ? -1 : img->pages,
+			   img->offset, piece);
+		pagemap_img_hole(img, piece);
 		size -= piece;
 	}
 }
@@ -125,7 +121,7 @@ void tasks_write(struct tasks *tasks, struct stage *stage, uint32_t subject)
 		if (!(run->flags & RUN_ZERO))
 			continue;
 		copy_body(tasks, stage, bytes);
-		wrote(pagemap_img_hole(&tasks->img, size));
+		pagemap_img_hole(&tasks->img, size);
 		bytes = 0;
 	}
 	copy_body(tasks, stage, bytes);

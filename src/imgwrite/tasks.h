@@ -8,6 +8,7 @@
 
 #include "imgwrite/others.h"
 #include "imgwrite/parent.h"
+#include "imgwrite/writer.h"
 
 struct task_image {
 	uint32_t pid;      /* as freeze saw it */
@@ -30,7 +31,7 @@ struct tasks {
 	uint32_t clk_tck;
 	bool index;          /* holes for the pages' bytes */
 	uint64_t nr_written; /* pages */
-	char *data;
+	struct writer writer;
 };
 
 void tasks_add(struct tasks *tasks, const Pagestream__Task *task);

@@ -16,13 +16,12 @@ void thin_begin(struct thin *thin, struct stage *stage)
 
 void thin_flush(struct thin *thin)
 {
-	struct iovec body = {thin->data, thin->filled};
 	struct pages pages = {
 		.subject = thin->subject,
 		.runs = thin->runs,
 		.nr_runs = thin->nr_runs,
-		.body = &body,
-		.nr_body = 1,
+		.body = thin->data,
+		.body_size = (uint32_t)thin->filled,
 		.digest = thin->digest,
 	};
 

@@ -31,15 +31,14 @@ static void flush(struct copy *copy, uint32_t subject)
 		.subject = subject,
 		.runs = copy->out,
 		.nr_runs = copy->nr_out,
-		.body = copy->body,
-		.nr_body = copy->nr_body,
+		.body = copy->data,
+		.body_size = copy->filled * copy->page_size,
 		.digest = copy->digest,
 	};
 
 	if (copy->nr_out)
 		stage_pages(copy->stage, &pages);
 	copy->nr_out = 0;
-	copy->nr_body = 0;
 	copy->filled = 0;
 	if (copy->beat)
 		copy->beat(copy->beat_of);
@@ -53,15 +52,18 @@ static void put_run(struct copy *copy, const struct run *run)
 	copy->out[copy->nr_out++] = *run;
 }
 
-static void put_body(struct copy *copy, char *page)
+/* Behind the pages that will be sent. */
+static char *free_room(const struct copy *copy)
 {
-	struct iovec *last = &copy->body[copy->nr_body - 1];
+	return copy->data + (size_t)copy->filled * copy->page_size;
+}
 
-	if (copy->nr_body && (char *)last->iov_base + last->iov_len == page)
-		last->iov_len += copy->page_size;
-	else
-		copy->body[copy->nr_body++] =
-			(struct iovec){page, copy->page_size};
+/* Pages of zeros before it have left a gap. */
+static void put_body(struct copy *copy, const char *page)
+{
+	if (page != free_room(copy))
+		memcpy(free_room(copy), page, copy->page_size);
+	copy->filled++;
 }
 
 /* A page that is not zero mostly shows it in its first word. */
@@ -95,10 +97,8 @@ static struct run rest(const struct copy *copy, const struct cursor *cursor)
 	};
 }
 
-/* The page just read, at data + filled. */
-static void put_page(struct copy *copy, struct cursor *cursor)
+static void put_page(struct copy *copy, struct cursor *cursor, const char *page)
 {
-	char *page = copy->data + (size_t)copy->filled * copy->page_size;
 	struct run run = rest(copy, cursor);
 
 	run.nr_pages = 1;
@@ -107,7 +107,6 @@ static void put_page(struct copy *copy, struct cursor *cursor)
 	else
 		put_body(copy, page);
 	put_run(copy, &run);
-	copy->filled++;
 	advance(cursor, 1);
 }
 
@@ -193,9 +192,8 @@ static void read_some(struct copy *copy, struct source *source,
 {
 	struct run pieces[MEM_PIECES];
 	size_t nr = gather(copy, *cursor, pieces);
-	ssize_t pages =
-		mem_read(&source->mem, pieces, nr,
-			 copy->data + (size_t)copy->filled * copy->page_size);
+	char *data = free_room(copy);
+	ssize_t pages = mem_read(&source->mem, pieces, nr, data);
 
 	if (pages < 0 && errno == ESRCH)
 		source->gone = true;
@@ -205,8 +203,8 @@ static void read_some(struct copy *copy, struct source *source,
 			  source->pid, pieces[0].nr_pages, pieces[0].vaddr);
 	else if (pages == 0)
 		skip_unreadable(copy, source, cursor);
-	while (pages-- > 0)
-		put_page(copy, cursor);
+	for (; pages > 0; pages--, data += copy->page_size)
+		put_page(copy, cursor, data);
 }
 
 static void step(struct copy *copy, struct source *source,

@@ -13,9 +13,8 @@
  * Pieces of 256 KiB stay in the CPU's cache between the read and the write
  * to the pipe: larger ones are slower.
  */
-#define COPY_CHUNK   (256u << 10) /* bytes */
-#define COPY_RUNS    1024         /* in one PAGES frame */
-#define COPY_STRETCH FRAME_IOVECS
+#define COPY_CHUNK (256u << 10) /* bytes */
+#define COPY_RUNS  1024         /* in one PAGES frame */
 
 struct copy {
 	struct stage *stage;
@@ -28,11 +27,9 @@ struct copy {
 	uint32_t page_size;
 	uint32_t room; /* pages in data */
 	char *data;
-	uint32_t filled; /* pages of data in use */
+	uint32_t filled; /* pages of data that will be sent */
 	struct run out[COPY_RUNS];
 	uint32_t nr_out;
-	struct iovec body[COPY_STRETCH];
-	int nr_body;
 };
 
 void copy_begin(struct copy *copy, struct stage *stage, bool digest);

@@ -276,12 +276,13 @@ void frame_writer_init(struct frame_writer *writer, int out)
 	*writer = (struct frame_writer){.out = out};
 }
 
-/* Counts a frame and gives back how much magic stands before it. */
-static size_t begin_frame(struct frame_writer *writer, const uint8_t *head,
+/* Makes the head and gives back how much magic stands before it. */
+static size_t begin_frame(struct frame_writer *writer, uint8_t *head,
 			  const struct frame *frame)
 {
 	size_t magic = writer->started ? 0 : FRAME_MAGIC_SIZE;
 
+	encode_head(head, frame);
 	writer->started = true;
 	if (frame->kind == KIND_END)
 		return magic;
@@ -292,33 +293,25 @@ static size_t begin_frame(struct frame_writer *writer, const uint8_t *head,
 }
 
 int frame_write(struct frame_writer *writer, const struct frame *frame,
-		const struct iovec *body, int nr)
+		const void *body)
 {
 	uint8_t head[FRAME_HEAD_SIZE];
-	struct iovec iov[3 + FRAME_IOVECS];
+	struct iovec iov[] = {
+		{(void *)FRAME_MAGIC, begin_frame(writer, head, frame)},
+		{head, sizeof(head)},
+		{(void *)frame->table, frame->table_size},
+		{(void *)body, frame->body_size},
+	};
 
-	if (nr > FRAME_IOVECS) {
-		errno = EINVAL;
-		return -1;
-	}
-	encode_head(head, frame);
-	iov[0].iov_base = (void *)FRAME_MAGIC;
-	iov[0].iov_len = begin_frame(writer, head, frame);
-	iov[1] = (struct iovec){head, sizeof(head)};
-	iov[2] = (struct iovec){(void *)frame->table, frame->table_size};
-	if (nr)
-		memcpy(iov + 3, body, (size_t)nr * sizeof(*body));
-	return io_writev(writer->out, iov, 3 + nr);
+	return io_writev(writer->out, iov, 4);
 }
 
 int frame_append(struct frame_writer *writer, const struct frame *frame,
 		 struct buf *out)
 {
 	uint8_t head[FRAME_HEAD_SIZE];
-	size_t magic;
+	size_t magic = begin_frame(writer, head, frame);
 
-	encode_head(head, frame);
-	magic = begin_frame(writer, head, frame);
 	if (buf_append(out, FRAME_MAGIC, magic) < 0 ||
 	    buf_append(out, head, sizeof(head)) < 0)
 		return -1;

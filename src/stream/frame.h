@@ -28,7 +28,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 #define FRAME_MAGIC      "\x93pgs\r\n\x1a\x01"
 #define FRAME_MAGIC_SIZE 8
@@ -63,7 +62,6 @@ enum frame_flag {
 #define FRAME_LIST_MAX  (256u << 10) /* MAPS, VMAS, RUNS, PAGES, skippable */
 #define FRAME_SMALL_MAX 4096u        /* HELLO, RELEASE, THAWED, IMAGE */
 #define FRAME_BODY_MAX  (4u << 20)
-#define FRAME_IOVECS    512 /* pieces of a body that is written */
 
 struct frame {
 	uint16_t kind;
@@ -126,12 +124,9 @@ bool frame_is_skippable(uint16_t kind);
 
 void frame_writer_init(struct frame_writer *writer, int out);
 
-/*
- * Writes a whole frame: head, table and the nr iovecs of its body.
- * 0, or -1 with errno.
- */
+/* Writes a whole frame: head, table and body.  0, or -1 with errno. */
 int frame_write(struct frame_writer *writer, const struct frame *frame,
-		const struct iovec *body, int nr);
+		const void *body);
 
 /*
  * The encoding alone, for a writer that must not block: appends to out what

@@ -34,7 +34,7 @@ int stream_control(struct stream_writer *writer, enum frame_kind kind,
 
 	if (encode(writer, kind, subject, message, &frame) < 0)
 		return -1;
-	return frame_write(&writer->frames, &frame, NULL, 0);
+	return frame_write(&writer->frames, &frame, NULL);
 }
 
 int stream_append(struct stream_writer *writer, enum frame_kind kind,
@@ -67,14 +67,14 @@ int stream_runs(struct stream_writer *writer, uint32_t subject,
 	};
 
 	count_runs(writer, runs, nr);
-	return frame_write(&writer->frames, &frame, NULL, 0);
+	return frame_write(&writer->frames, &frame, NULL);
 }
 
 int stream_alive(struct stream_writer *writer)
 {
 	struct frame frame = {.kind = KIND_ALIVE, .table = (const uint8_t *)""};
 
-	return frame_write(&writer->frames, &frame, NULL, 0);
+	return frame_write(&writer->frames, &frame, NULL);
 }
 
 static uint64_t digest_of(const struct pages *pages)
@@ -84,9 +84,7 @@ static uint64_t digest_of(const struct pages *pages)
 	if (!pages->digest)
 		return 0;
 	digest_begin(&digest);
-	for (int i = 0; i < pages->nr_body; i++)
-		digest_add(&digest, pages->body[i].iov_base,
-			   pages->body[i].iov_len);
+	digest_add(&digest, pages->body, pages->body_size);
 	return digest_end(&digest);
 }
 
@@ -97,23 +95,20 @@ int stream_pages(struct stream_writer *writer, const struct pages *pages)
 		.kind = KIND_PAGES,
 		.flags = pages->digest ? FRAME_DIGEST : 0,
 		.subject = pages->subject,
+		.body_size = pages->body_size,
 		.table = table,
 		.table_size = pages_encode(table, digest_of(pages), pages->runs,
 					   pages->nr_runs),
 	};
 
-	for (int i = 0; i < pages->nr_body; i++)
-		frame.body_size += (uint32_t)pages->body[i].iov_len;
 	count_runs(writer, pages->runs, pages->nr_runs);
-	return frame_write(&writer->frames, &frame, pages->body,
-			   pages->nr_body);
+	return frame_write(&writer->frames, &frame, pages->body);
 }
 
 int stream_image(struct stream_writer *writer, const struct image_piece *piece,
 		 const void *data, uint32_t size)
 {
 	uint8_t table[IMAGE_TABLE_SIZE];
-	struct iovec body = {(void *)data, size};
 	struct digest digest;
 	struct frame frame = {
 		.kind = KIND_IMAGE,
@@ -125,7 +120,7 @@ int stream_image(struct stream_writer *writer, const struct image_piece *piece,
 	digest_begin(&digest);
 	digest_add(&digest, data, size);
 	frame.table_size = image_encode(table, digest_end(&digest), piece);
-	return frame_write(&writer->frames, &frame, &body, 1);
+	return frame_write(&writer->frames, &frame, data);
 }
 
 int stream_pass(struct stream_writer *writer, struct stream_reader *reader,
@@ -133,7 +128,7 @@ int stream_pass(struct stream_writer *writer, struct stream_reader *reader,
 {
 	if (frame->kind == KIND_RUNS)
 		count_runs(writer, reader->runs, reader->nr_runs);
-	return frame_write(&writer->frames, frame, NULL, 0);
+	return frame_write(&writer->frames, frame, NULL);
 }
 
 static void fill_skips(const struct tally *tally, Pagestream__Skipped *skipped,

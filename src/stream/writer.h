@@ -34,8 +34,8 @@ struct pages {
 	uint32_t subject;
 	const struct run *runs;
 	uint32_t nr_runs;
-	const struct iovec *body; /* of the runs flagged PRESENT */
-	int nr_body;
+	const void *body; /* of the runs flagged PRESENT */
+	uint32_t body_size;
 	bool digest;
 };
 int stream_pages(struct stream_writer *writer, const struct pages *pages);

@@ -195,20 +195,18 @@ static int copy_frame(struct stream_writer *writer,
 		      struct stream_reader *reader, const struct frame *frame)
 {
 	struct buf body = {0};
-	struct iovec iov;
 	struct pages pages = {
 		.subject = frame->subject,
 		.runs = reader->runs,
 		.nr_runs = reader->nr_runs,
-		.body = &iov,
-		.nr_body = 1,
 		.digest = frame->flags & FRAME_DIGEST,
 	};
 	int result;
 
 	if (take_body(reader, &body) != FRAME_OK)
 		die(EXIT_INPUT, "%s", stream_why(reader));
-	iov = (struct iovec){body.data, body.size};
+	pages.body = body.data;
+	pages.body_size = (uint32_t)body.size;
 	if (frame->kind == KIND_IMAGE)
 		result = stream_image(writer, &reader->image, body.data,
 				      (uint32_t)body.size);

@@ -57,7 +57,7 @@ static inline void make_page(struct pagemap_img *img, size_t i, const char *how)
 	if (result == 0 && run.flags & RUN_PRESENT)
 		result = pagemap_img_data(img, page, page_size);
 	if (result == 0 && run.flags & RUN_ZERO)
-		result = pagemap_img_hole(img, page_size);
+		pagemap_img_hole(img, page_size);
 	if (result < 0)
 		err(1, "page %zu", i);
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <sys/types.h>
 
 #define CRC_AT      16
 #define DIGEST_SIZE 8
