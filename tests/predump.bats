@@ -32,12 +32,16 @@ fakes() {
 	mkdir fake
 	cp "$ROOT/bin/predump" fake
 	cat >fake/tool <<-'END'
-	#!/bin/sh
+	#!/bin/bash
 	name=${0##*/}
 	line=$name
 	for argument; do
 		line="$line <$argument>"
 	done
+	if [[ $line =~ ^(.*)' <--ring> <'([0-9]+,[0-9]+)'>'(.*)$ ]]; then
+		line=${BASH_REMATCH[1]}${BASH_REMATCH[3]}
+		for fd in ${BASH_REMATCH[2]/,/ }; do readlink "/proc/self/fd/$fd" >>"ring.$name"; done
+	fi
 	fd=
 	case "$line" in
 	*' <--totals>'*) fd=${line##*<--totals> <} fd=${fd%>} line="${line%% <--totals>*}" ;;
@@ -85,7 +89,7 @@ all_stand_still() {
 	done
 }
 
-forget() { rm -rf calls.* image; }
+forget() { rm -rf calls.* ring.* image; }
 
 # same_images LEFT RIGHT: byte for byte, but for the times in stats-dump and the
 # head, which names the session.
@@ -152,6 +156,10 @@ same_images() { diff -r -x stats-dump -x pagepipe.head -x inventory.img "$1" "$2
 	called vmalist vmalist
 	called memread memread
 	called imgwrite 'imgwrite <image>'
+	# the memory that the two share
+	grep -qx '/memfd:pagepipe (deleted)' ring.memread
+	grep -qx 'anon_inode:\[eventfd\]' ring.memread
+	diff ring.memread ring.imgwrite
 
 	succeeds --tree 42 --images-dir image/ --pre-dump-mode read -R --force -q
 	called freeze 'freeze <-q> <42>'
@@ -975,7 +983,7 @@ ended_after() {
 	# a copy that fails behind the release lets run what it has stopped
 	stand_still "$(pgrep -P "$VICTIM")"
 	tools
-	printf '#!/bin/sh\ncat >/dev/null\nexit 111\n' >tools/imgwrite
+	printf '#!/bin/sh\n"%s" "$@"\nexit 111\n' "$ROOT/bin/imgwrite" >tools/imgwrite
 	fails 111 -t "$VICTIM" -D other --final --leave-stopped
 	wait_for 5 runs "$VICTIM"
 	stands_still "$(pgrep -P "$VICTIM")"

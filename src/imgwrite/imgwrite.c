@@ -29,20 +29,27 @@ static const struct tool tool = {
 	"DIR: ../1\n"
 	"      --index         all but the pages: enough to build on, not to "
 	"restore\n"
-	"      --force         replace the images that DIR holds\n" COMMON_HELP
-	"\n"
+	"      --force         replace the images that DIR holds\n"
+	"      --ring FD,FD    share memory with memread, as predump arranges "
+	"it\n" COMMON_HELP "\n"
 	"Exit status: 0 done; 1 the target went away while it was copied; 2 "
 	"bad or\n"
 	"incomplete input; 100 called wrongly; 111 the system refused.  "
 	"Unless it is 0,\n"
 	"DIR is as it was.\n"};
 
-enum { OPTION_FORCE = OPTION_OWN, OPTION_PARENT, OPTION_INDEX };
+enum {
+	OPTION_FORCE = OPTION_OWN,
+	OPTION_PARENT,
+	OPTION_INDEX,
+	OPTION_RING,
+};
 
 struct options {
 	bool force;
 	bool index;
 	const char *parent;
+	const char *ring;
 	const char *path;
 };
 
@@ -52,6 +59,7 @@ static struct options parse_options(int argc, char **argv)
 		{"force", no_argument, NULL, OPTION_FORCE},
 		{"parent", required_argument, NULL, OPTION_PARENT},
 		{"index", no_argument, NULL, OPTION_INDEX},
+		{"ring", required_argument, NULL, OPTION_RING},
 		COMMON_OPTIONS,
 		{0},
 	};
@@ -66,6 +74,8 @@ static struct options parse_options(int argc, char **argv)
 			options.parent = optarg;
 		else if (option == OPTION_INDEX)
 			options.index = true;
+		else if (option == OPTION_RING)
+			options.ring = optarg;
 		else
 			option_common(&tool, option);
 	}
@@ -342,6 +352,8 @@ int main(int argc, char **argv)
 
 	self.options = parse_options(argc, argv);
 	stage_begin(&self.stage, PAGESTREAM__STAGE__STAGE_NONE, STAGE_READS);
+	if (self.options.ring)
+		stage_open_ring(&self.stage, self.options.ring);
 	undo_on_signals();
 	open_dir(&self.options);
 	self.tasks.dir = dir.fd;

@@ -72,13 +72,26 @@ static void open_image(struct tasks *tasks, uint32_t subject,
 	}
 }
 
-static void copy_body(struct tasks *tasks, struct stage *stage, uint64_t size)
+/* From the ring it is one copy, and on another CPU than memread's already. */
+static void copy_shared(struct tasks *tasks, const char *data, uint32_t size)
+{
+	if (tasks->index)
+		pagemap_img_hole(&tasks->img, size);
+	else
+		wrote(pagemap_img_data(&tasks->img, data, size));
+}
+
+static void copy_body(struct tasks *tasks, struct stage *stage, uint32_t size)
 {
 	struct pagemap_img *img = &tasks->img;
+	const char *shared = stage_body_shared(stage, size);
 
+	if (shared) {
+		copy_shared(tasks, shared, size);
+		return;
+	}
 	while (size) {
-		uint32_t piece =
-			size < WRITER_PIECE ? (uint32_t)size : WRITER_PIECE;
+		uint32_t piece = size < WRITER_PIECE ? size : WRITER_PIECE;
 
 		stage_body(stage, writer_room(&tasks->writer), piece);
 		writer_put(&tasks->writer, tasks->index ? -1 : img->pages,
@@ -106,7 +119,7 @@ static void hold(struct tasks *tasks, uint32_t subject, uint32_t page_size,
 void tasks_write(struct tasks *tasks, struct stage *stage, uint32_t subject)
 {
 	uint32_t page_size = stage->in.hello->page_size;
-	uint64_t bytes = 0; /* of PRESENT runs, not yet copied */
+	uint32_t bytes = 0; /* of PRESENT runs, not yet copied */
 
 	open_image(tasks, subject, page_size);
 	for (uint32_t i = 0; i < stage->in.nr_runs; i++) {
@@ -117,7 +130,7 @@ void tasks_write(struct tasks *tasks, struct stage *stage, uint32_t subject)
 			hold(tasks, subject, page_size, run);
 		wrote(pagemap_img_add(&tasks->img, run));
 		if (run->flags & RUN_PRESENT)
-			bytes += size;
+			bytes += (uint32_t)size;
 		if (!(run->flags & RUN_ZERO))
 			continue;
 		copy_body(tasks, stage, bytes);

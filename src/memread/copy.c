@@ -20,7 +20,8 @@ void copy_begin(struct copy *copy, struct stage *stage, bool digest)
 	copy->digest = digest;
 	copy->page_size = stage->in.hello->page_size;
 	copy->room = COPY_CHUNK / copy->page_size;
-	copy->data = aligned_alloc(copy->page_size, COPY_CHUNK);
+	copy->data = stage->ring ? ring_piece(stage->ring)
+				 : aligned_alloc(copy->page_size, COPY_CHUNK);
 	if (!copy->data)
 		die(EXIT_SYSTEM, "no memory");
 }
@@ -34,10 +35,13 @@ static void flush(struct copy *copy, uint32_t subject)
 		.body = copy->data,
 		.body_size = copy->filled * copy->page_size,
 		.digest = copy->digest,
+		.shared = copy->stage->ring && copy->filled,
 	};
 
 	if (copy->nr_out)
 		stage_pages(copy->stage, &pages);
+	if (pages.shared)
+		copy->data = ring_piece(copy->stage->ring);
 	copy->nr_out = 0;
 	copy->filled = 0;
 	if (copy->beat)

@@ -25,8 +25,8 @@ struct copy {
 	void *beat_of;
 
 	uint32_t page_size;
-	uint32_t room; /* pages in data */
-	char *data;
+	uint32_t room;   /* pages in data */
+	char *data;      /* a piece of the stage's ring, where it has one */
 	uint32_t filled; /* pages of data that will be sent */
 	struct run out[COPY_RUNS];
 	uint32_t nr_out;

@@ -30,6 +30,8 @@ static const struct tool tool = {
 	"      --method METHOD   auto, readv (process_vm_readv) or mem "
 	"(/proc/PID/mem)\n"
 	"      --no-digest       leave out the digest of the pages\n"
+	"      --ring FD,FD      share memory with imgwrite, as predump "
+	"arranges it\n"
 	"      --totals FD       write the totals to a descriptor, as one line "
 	"of JSON\n" COMMON_HELP "\n"
 	"Exit status: 0 done; 1 the target is gone, or a stopped one could not "
@@ -38,12 +40,18 @@ static const struct tool tool = {
 	"wrongly;\n"
 	"111 the system refused.\n"};
 
-enum { OPTION_METHOD = OPTION_OWN, OPTION_NO_DIGEST, OPTION_TOTALS };
+enum {
+	OPTION_METHOD = OPTION_OWN,
+	OPTION_NO_DIGEST,
+	OPTION_TOTALS,
+	OPTION_RING,
+};
 
 struct options {
 	enum mem_method method;
 	bool digest;
 	int totals; /* descriptor; -1: none */
+	const char *ring;
 };
 
 static enum mem_method parse_method(void)
@@ -75,6 +83,7 @@ static struct options parse_options(int argc, char **argv)
 		{"method", required_argument, NULL, OPTION_METHOD},
 		{"no-digest", no_argument, NULL, OPTION_NO_DIGEST},
 		{"totals", required_argument, NULL, OPTION_TOTALS},
+		{"ring", required_argument, NULL, OPTION_RING},
 		COMMON_OPTIONS,
 		{0},
 	};
@@ -93,6 +102,8 @@ static struct options parse_options(int argc, char **argv)
 			options.digest = false;
 		else if (option == OPTION_TOTALS)
 			options.totals = parse_totals();
+		else if (option == OPTION_RING)
+			options.ring = optarg;
 		else
 			option_common(&tool, option);
 	}
@@ -343,6 +354,8 @@ int main(int argc, char **argv)
 	self.options = parse_options(argc, argv);
 	stage_begin(&self.stage, PAGESTREAM__STAGE__MEMREAD,
 		    STAGE_READS | STAGE_WRITES);
+	if (self.options.ring)
+		stage_open_ring(&self.stage, self.options.ring);
 	while (stage_next(&self.stage, &frame)) {
 		if (self.release)
 			beat(&self);

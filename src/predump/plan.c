@@ -119,6 +119,25 @@ static struct command vmalist_of(const struct plan *plan, unsigned int copy)
 	return vmalist;
 }
 
+static void keep(struct command *command, int fd)
+{
+	int *place = command->keeps;
+
+	while (*place)
+		place++;
+	*place = fd;
+}
+
+static void add_ring(struct command *command, const struct plan *plan)
+{
+	if (plan->ring[0] < 0)
+		return;
+	add(command, "--ring");
+	add(command, text("%d,%d", plan->ring[0], plan->ring[1]));
+	keep(command, plan->ring[0]);
+	keep(command, plan->ring[1]);
+}
+
 static struct command memread_of(const struct plan *plan)
 {
 	struct command memread = begin(plan->options, "memread");
@@ -130,8 +149,9 @@ static struct command memread_of(const struct plan *plan)
 	if (plan->totals >= 0) {
 		add(&memread, "--totals");
 		add(&memread, text("%d", plan->totals));
-		memread.keeps = plan->totals;
+		keep(&memread, plan->totals);
 	}
+	add_ring(&memread, plan);
 	return memread;
 }
 
@@ -147,6 +167,7 @@ static struct command imgwrite_of(const struct plan *plan, unsigned int copy)
 		add(&imgwrite, "--parent");
 		add(&imgwrite, parent);
 	}
+	add_ring(&imgwrite, plan);
 	add(&imgwrite, directory_of(options, copy));
 	return imgwrite;
 }
@@ -171,6 +192,13 @@ static void plan_remote(const struct plan *plan, unsigned int copy,
 	for (int i = 0; i < out->nr_remote; i++)
 		out->remote[i].host = options->host;
 	out->directory = text("%s:%s", options->host, out->directory);
+}
+
+bool plan_shares(const struct plan *plan)
+{
+	const struct options *options = plan->options;
+
+	return options->dir && !options->host && !options->compress;
 }
 
 bool plan_is_openssh(const struct command *ssh)
@@ -259,6 +287,7 @@ struct plan plan_make(const struct options *options, int totals)
 	struct plan plan = {
 		.options = options,
 		.totals = totals,
+		.ring = {-1, -1},
 		.tracked = options_need_tracker(options),
 	};
 

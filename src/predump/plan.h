@@ -14,14 +14,15 @@
 
 #define MAX_ARGUMENTS 32
 #define MAX_COMMANDS  4
+#define MAX_KEPT      3
 
 struct command {
 	const char *argv[MAX_ARGUMENTS]; /* NULL behind the last one */
 	int nr;
-	int keeps;        /* a descriptor that it inherits; 0: none */
-	bool silent;      /* its stderr is nobody's business */
-	bool carrier;     /* not ours: its exit status has another meaning */
-	const char *host; /* where it runs; NULL: here */
+	int keeps[MAX_KEPT]; /* descriptors that it inherits; 0: none */
+	bool silent;         /* its stderr is nobody's business */
+	bool carrier;        /* not ours: its exit status has another meaning */
+	const char *host;    /* where it runs; NULL: here */
 };
 
 /* One copy: freeze | vmalist | memread | imgwrite, zstd, lz4 or nothing. */
@@ -36,7 +37,8 @@ struct copy_plan {
 
 struct plan {
 	const struct options *options;
-	int totals; /* the descriptor for memread --totals; -1: without */
+	int totals;  /* the descriptor for memread --totals; -1: without */
+	int ring[2]; /* between memread and imgwrite; -1: none */
 	bool tracked;
 	uint64_t generation;         /* of the last copy; 0: not known */
 	const char *socket;          /* of ssh's ControlMaster; NULL: none */
@@ -55,6 +57,9 @@ struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
  * is to be the one by whose socket the others go.
  */
 struct command plan_ssh(const struct plan *plan, bool master);
+
+/* May memread and imgwrite share memory? */
+bool plan_shares(const struct plan *plan);
 
 /* By its name. */
 bool plan_is_openssh(const struct command *ssh);

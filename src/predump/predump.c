@@ -5,6 +5,7 @@
  */
 #include "base/die.h"
 #include "base/io.h"
+#include "base/ring.h"
 #include "predump/guard.h"
 #include "predump/host.h"
 #include "predump/live.h"
@@ -166,17 +167,36 @@ static void end_helpers(struct predump *self)
 	host_end(&self->host);
 }
 
+/* Each copy has its own: what is left in one is no business of the next.
+ * Without one the pages go by the pipe. */
+static void open_ring(struct plan *plan)
+{
+	if (plan_shares(plan) && ring_create(plan->ring) < 0)
+		plan->ring[0] = -1;
+}
+
+static void close_ring(struct plan *plan)
+{
+	if (plan->ring[0] < 0)
+		return;
+	close(plan->ring[0]);
+	close(plan->ring[1]);
+	plan->ring[0] = -1;
+}
+
 /* False: it failed, and somebody is to blame. */
 static bool make_copy(struct predump *self, bool consistent)
 {
 	struct copy_plan *copy = &self->summary.copies[self->summary.nr].plan;
 
+	open_ring(&self->plan);
 	*copy = plan_copy(&self->plan, self->summary.nr, consistent);
 	self->released = false;
 	if (copy->consistent)
 		tree_stopped((pid_t)self->options.pid, &self->stopped_before);
 	if (!guard_caught())
 		(copy->nr_remote ? run_copy_to_host : run_copy)(self, copy);
+	close_ring(&self->plan);
 	if (guard_caught()) {
 		live_end(&self->live);
 		undo_stop(self, copy);

@@ -25,8 +25,8 @@ static void prepare_child(void *data)
 {
 	const struct command *command = data;
 
-	if (command->keeps)
-		fcntl(command->keeps, F_SETFD, 0);
+	for (int i = 0; i < MAX_KEPT && command->keeps[i]; i++)
+		fcntl(command->keeps[i], F_SETFD, 0);
 	guard_child();
 }
 

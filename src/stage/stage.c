@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -65,6 +66,32 @@ void stage_begin(struct stage *stage, enum _Pagestream__Stage id,
 			       sides & STAGE_WRITES ? STDOUT_FILENO : -1) < 0)
 		die_errno(EXIT_SYSTEM, "no memory");
 	stream_writer_init(&stage->out, STDOUT_FILENO);
+}
+
+static int parse_fds(const char *text, int fds[2])
+{
+	char *end;
+
+	fds[0] = (int)strtoul(text, &end, 10);
+	if (*end != ',')
+		return -1;
+	fds[1] = (int)strtoul(end + 1, &end, 10);
+	return *end ? -1 : 0;
+}
+
+void stage_open_ring(struct stage *stage, const char *text)
+{
+	static struct ring ring;
+	int fds[2];
+
+	if (parse_fds(text, fds) < 0 || ring_open(&ring, fds) < 0)
+		die(EXIT_USAGE,
+		    "--ring takes the two descriptors that predump "
+		    "has made, not '%.40s'",
+		    text);
+	stage->ring = &ring;
+	if (!(stage->sides & STAGE_WRITES))
+		stage->in.frames.ring = &ring;
 }
 
 /* A remote shell's greeting, say: shows how the input begins. */
@@ -124,6 +151,19 @@ void stage_body(struct stage *stage, void *data, uint32_t size)
 		die_of(&stage->in, status);
 }
 
+const char *stage_body_shared(struct stage *stage, uint32_t size)
+{
+	enum frame_status status;
+	const char *data;
+
+	if (!stage->in.frames.shared)
+		return NULL;
+	status = frame_body_shared(&stage->in.frames, &data, size);
+	if (status != FRAME_OK)
+		die_of(&stage->in, status);
+	return data;
+}
+
 static void written(int result)
 {
 	if (result == 0)
@@ -158,6 +198,8 @@ void stage_alive(struct stage *stage)
 void stage_pages(struct stage *stage, const struct pages *pages)
 {
 	written(stream_pages(&stage->out, pages));
+	if (pages->shared)
+		written(ring_pass(stage->ring, STDOUT_FILENO));
 }
 
 void stage_image(struct stage *stage, const struct image_piece *piece,

@@ -21,6 +21,8 @@ struct stage {
 	enum _Pagestream__Stage id;
 	enum stage_side sides;
 	bool end_first; /* see stage_end() */
+	struct ring
+		*ring; /* towards the next stage; of a sink, from the last */
 	struct stream_reader in;
 	struct stream_writer out;
 };
@@ -35,10 +37,15 @@ void stage_prepare(enum stage_side sides);
 void stage_begin(struct stage *stage, enum _Pagestream__Stage id,
 		 enum stage_side sides);
 
+/* Bodies go by the ring of these descriptors: "3,4". */
+void stage_open_ring(struct stage *stage, const char *text);
+
 /* The next frame; false at END (see in.end). */
 bool stage_next(struct stage *stage, struct frame *frame);
 
 void stage_body(struct stage *stage, void *data, uint32_t size);
+/* In the ring; NULL where the body is not there. */
+const char *stage_body_shared(struct stage *stage, uint32_t size);
 
 void stage_pass(struct stage *stage, const struct frame *frame);
 void stage_control(struct stage *stage, enum frame_kind kind, uint32_t subject,

@@ -136,6 +136,13 @@ static bool has_body(uint16_t kind)
 	return kind == KIND_PAGES || kind == KIND_IMAGE;
 }
 
+static uint32_t known_flags(const struct frame_reader *reader, uint16_t kind)
+{
+	uint32_t shared = reader->ring && kind == KIND_PAGES ? FRAME_RING : 0;
+
+	return has_body(kind) ? FRAME_DIGEST | shared : 0;
+}
+
 /* What can be said of a head before its table is there. */
 static enum frame_status check_head(struct frame_reader *reader,
 				    const struct frame *frame)
@@ -150,7 +157,9 @@ static enum frame_status check_head(struct frame_reader *reader,
 		return bad(reader, "body where its kind has none");
 	if (frame->body_size > FRAME_BODY_MAX)
 		return bad(reader, "body longer than its kind allows");
-	if (frame->flags & ~(has_body(frame->kind) ? FRAME_DIGEST : 0))
+	if (frame->flags & FRAME_RING && frame->body_size > RING_PIECE)
+		return bad(reader, "body longer than its kind allows");
+	if (frame->flags & ~known_flags(reader, frame->kind))
 		return bad(reader, "unknown flag in a head");
 	return FRAME_OK;
 }
@@ -173,6 +182,8 @@ static void begin_body(struct frame_reader *reader, const struct frame *frame)
 	const uint8_t *at = frame->table;
 
 	reader->body_left = frame->body_size;
+	reader->shared =
+		frame->flags & FRAME_RING ? ring_piece(reader->ring) : NULL;
 	reader->digested = frame->flags & FRAME_DIGEST && frame->table_size > 8;
 	if (!reader->digested)
 		return;
@@ -194,6 +205,15 @@ static enum frame_status discard_body(struct frame_reader *reader)
 			return status;
 	}
 	return FRAME_OK;
+}
+
+/* What was in the ring is no longer needed. */
+static enum frame_status give_back(struct frame_reader *reader)
+{
+	if (!reader->shared)
+		return FRAME_OK;
+	reader->shared = NULL;
+	return ring_give(reader->ring) < 0 ? FRAME_ERROR : FRAME_OK;
 }
 
 static enum frame_status wait_for_more(struct frame_reader *reader)
@@ -234,6 +254,8 @@ enum frame_status frame_next(struct frame_reader *reader, struct frame *frame)
 	enum frame_status status = discard_body(reader);
 
 	if (status == FRAME_OK)
+		status = give_back(reader);
+	if (status == FRAME_OK)
 		status = wait_for_more(reader);
 	if (status == FRAME_OK && !reader->started)
 		status = take_magic(reader);
@@ -242,13 +264,9 @@ enum frame_status frame_next(struct frame_reader *reader, struct frame *frame)
 	return status;
 }
 
-enum frame_status frame_body(struct frame_reader *reader, void *data,
-			     uint32_t size)
+static enum frame_status check_digest(struct frame_reader *reader,
+				      const void *data, uint32_t size)
 {
-	enum frame_status status = take(reader, data, size);
-
-	if (status != FRAME_OK)
-		return status;
 	reader->body_left -= size;
 	if (!reader->digested)
 		return FRAME_OK;
@@ -257,6 +275,29 @@ enum frame_status frame_body(struct frame_reader *reader, void *data,
 	    digest_end(&reader->digest) != reader->digest_wanted)
 		return bad(reader, "wrong digest of a body");
 	return FRAME_OK;
+}
+
+enum frame_status frame_body_shared(struct frame_reader *reader,
+				    const char **data, uint32_t size)
+{
+	*data = reader->shared;
+	reader->shared += size;
+	return check_digest(reader, *data, size);
+}
+
+enum frame_status frame_body(struct frame_reader *reader, void *data,
+			     uint32_t size)
+{
+	enum frame_status status = FRAME_OK;
+	const char *shared;
+
+	if (reader->shared) {
+		status = frame_body_shared(reader, &shared, size);
+		memcpy(data, shared, size);
+		return status;
+	}
+	status = take(reader, data, size);
+	return status == FRAME_OK ? check_digest(reader, data, size) : status;
 }
 
 enum frame_status frame_finish(struct frame_reader *reader)
@@ -300,7 +341,8 @@ int frame_write(struct frame_writer *writer, const struct frame *frame,
 		{(void *)FRAME_MAGIC, begin_frame(writer, head, frame)},
 		{head, sizeof(head)},
 		{(void *)frame->table, frame->table_size},
-		{(void *)body, frame->body_size},
+		{(void *)body,
+		 frame->flags & FRAME_RING ? 0 : frame->body_size},
 	};
 
 	return io_writev(writer->out, iov, 4);

@@ -24,6 +24,7 @@
 #define STREAM_FRAME_H
 
 #include "base/buf.h"
+#include "base/ring.h"
 #include "stream/digest.h"
 
 #include <stdbool.h>
@@ -55,6 +56,7 @@ enum frame_kind {
 
 enum frame_flag {
 	FRAME_DIGEST = 1 << 0, /* PAGES, IMAGE: the digest field is in use */
+	FRAME_RING = 1 << 1,   /* PAGES: the body is in the ring, not here */
 };
 
 /* Bytes. */
@@ -91,6 +93,8 @@ struct frame_reader {
 	bool started;
 	uint8_t magic[FRAME_MAGIC_SIZE]; /* as it came */
 	struct buf table;
+	struct ring *ring;  /* NULL: there is none */
+	const char *shared; /* the body's rest in it; NULL: it is in the pipe */
 	uint32_t body_left;
 	bool digested;
 	uint64_t digest_wanted;
@@ -114,6 +118,9 @@ enum frame_status frame_next(struct frame_reader *reader, struct frame *frame);
 /* Takes size bytes of the body, at most what is left of it. */
 enum frame_status frame_body(struct frame_reader *reader, void *data,
 			     uint32_t size);
+/* The same where reader->shared: *data is theirs until the next frame. */
+enum frame_status frame_body_shared(struct frame_reader *reader,
+				    const char **data, uint32_t size);
 
 /* Behind the END frame: FRAME_END at end of file, FRAME_BAD otherwise. */
 enum frame_status frame_finish(struct frame_reader *reader);
@@ -124,7 +131,10 @@ bool frame_is_skippable(uint16_t kind);
 
 void frame_writer_init(struct frame_writer *writer, int out);
 
-/* Writes a whole frame: head, table and body.  0, or -1 with errno. */
+/*
+ * Writes a whole frame: head, table and body, but for one in the ring.  0, or
+ * -1 with errno.
+ */
 int frame_write(struct frame_writer *writer, const struct frame *frame,
 		const void *body);
 

@@ -93,7 +93,8 @@ int stream_pages(struct stream_writer *writer, const struct pages *pages)
 	uint8_t table[RUNS_TABLE_MAX];
 	struct frame frame = {
 		.kind = KIND_PAGES,
-		.flags = pages->digest ? FRAME_DIGEST : 0,
+		.flags = (pages->digest ? FRAME_DIGEST : 0) |
+			 (pages->shared ? FRAME_RING : 0),
 		.subject = pages->subject,
 		.body_size = pages->body_size,
 		.table = table,

@@ -37,6 +37,7 @@ struct pages {
 	const void *body; /* of the runs flagged PRESENT */
 	uint32_t body_size;
 	bool digest;
+	bool shared; /* the body is in the ring */
 };
 int stream_pages(struct stream_writer *writer, const struct pages *pages);
 
