@@ -49,7 +49,7 @@ stream.libs    := -lprotobuf-c -lxxhash -lisal
 image.libs     := -lprotobuf-c
 imgwrite.libs  := -pthread
 lazyserve.libs := -ljson-c
-predump.libs   := -lpipeline -ljson-c
+predump.libs   := -lpipeline -ljson-c -pthread
 ROOMS   := base vm stream proc image xfer stage
 FOLDERS := $(ROOMS) $(sort $(foreach t,$(TOOLS),$(patsubst %/,%,$(dir $t))))
 

@@ -26,35 +26,56 @@ int num_parse(const char *text, uint64_t *value)
 	return *end ? invalid() : 0;
 }
 
-int num_parse_time(const char *text, uint64_t *ns)
+struct unit {
+	const char *name;
+	double size;
+};
+
+static int parse_unit(const char *text, const struct unit *units,
+		      uint64_t *value)
 {
-	static const struct {
-		const char *name;
-		double ns;
-	} units[] = {
-		{"", 1e9},  {"ns", 1},     {"us", 1e3}, {"ms", 1e6},
-		{"s", 1e9}, {"min", 6e10}, {"m", 6e10}, {"h", 36e11},
-	};
-	double value;
+	double number;
 	char *end;
 
 	if (!isdigit((unsigned char)*text))
 		return invalid();
 	errno = 0;
-	value = strtod(text, &end);
+	number = strtod(text, &end);
 	if (errno)
 		return -1;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(end, units[i].name))
-			continue;
-		if (value * units[i].ns > 1e18) {
-			errno = ERANGE;
-			return -1;
-		}
-		*ns = (uint64_t)(value * units[i].ns);
-		return 0;
+	while (units->name && strcmp(end, units->name))
+		units++;
+	if (!units->name)
+		return invalid();
+	if (number * units->size > 1e18) {
+		errno = ERANGE;
+		return -1;
 	}
-	return invalid();
+	*value = (uint64_t)(number * units->size);
+	return 0;
+}
+
+int num_parse_time(const char *text, uint64_t *ns)
+{
+	static const struct unit units[] = {
+		{"", 1e9},   {"ns", 1},    {"us", 1e3},
+		{"ms", 1e6}, {"s", 1e9},   {"min", 6e10},
+		{"m", 6e10}, {"h", 36e11}, {0},
+	};
+
+	return parse_unit(text, units, ns);
+}
+
+int num_parse_size(const char *text, uint64_t *bytes)
+{
+	static const struct unit units[] = {
+		{"", 1},          {"K", 1 << 10},
+		{"KiB", 1 << 10}, {"M", 1 << 20},
+		{"MiB", 1 << 20}, {"G", 1 << 30},
+		{"GiB", 1 << 30}, {0},
+	};
+
+	return parse_unit(text, units, bytes);
 }
 
 struct num_text num_bytes(uint64_t bytes)

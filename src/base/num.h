@@ -11,6 +11,8 @@
 int num_parse(const char *text, uint64_t *value);
 /* "250ms", "2s", "1.5s", "3min"; a bare number is seconds.  Nanoseconds. */
 int num_parse_time(const char *text, uint64_t *ns);
+/* "256M", "1.5G", "64KiB"; a bare number is bytes.  Powers of 1024. */
+int num_parse_size(const char *text, uint64_t *bytes);
 
 struct num_text {
 	char text[24];

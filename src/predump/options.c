@@ -3,6 +3,7 @@
 
 #include "base/die.h"
 #include "base/num.h"
+#include "predump/spool.h"
 #include "stage/options.h"
 
 #include <stdio.h>
@@ -37,6 +38,8 @@ static const struct tool tool = {
 	"      --max-time TIME         the rounds have taken that long\n"
 	"      --final                 a last copy, with the target stopped all "
 	"the time\n"
+	"      --spool SIZE            keep so much of it in memory where the "
+	"way is slow\n"
 	"  -s, --leave-stopped         behind it, leave the target stopped\n"
 	"  -R, --leave-running         let it run; this is the default\n"
 	"      --track-mem             track by soft-dirty, so that criu dump can "
@@ -61,6 +64,7 @@ enum {
 	OPTION_DOWNTIME,
 	OPTION_MAX_TIME,
 	OPTION_FINAL,
+	OPTION_SPOOL,
 	OPTION_TRACK_MEM,
 	OPTION_TRACK,
 	OPTION_PREVIOUS,
@@ -83,6 +87,7 @@ static const struct option table[] = {
 	{"downtime", required_argument, NULL, OPTION_DOWNTIME},
 	{"max-time", required_argument, NULL, OPTION_MAX_TIME},
 	{"final", no_argument, NULL, OPTION_FINAL},
+	{"spool", required_argument, NULL, OPTION_SPOOL},
 	{"leave-stopped", no_argument, NULL, 's'},
 	{"leave-running", no_argument, NULL, 'R'},
 	{"track-mem", no_argument, NULL, OPTION_TRACK_MEM},
@@ -199,6 +204,15 @@ static void take_verbose(struct options *options)
 	option_common(&tool, 'v');
 }
 
+static void take_spool(struct options *options)
+{
+	if (num_parse_size(optarg, &options->spool) < 0)
+		option_misused(&tool,
+			       "--spool takes a size such as 256M or 1G, "
+			       "or 0 for none");
+	options->spool_given = true;
+}
+
 static void take_chain(struct options *options, int option)
 {
 	switch (option) {
@@ -213,6 +227,9 @@ static void take_chain(struct options *options, int option)
 		break;
 	case OPTION_FINAL:
 		options->final = true;
+		break;
+	case OPTION_SPOOL:
+		take_spool(options);
 		break;
 	default:
 		option_common(&tool, option);
@@ -324,6 +341,9 @@ static void check_together(const struct options *o)
 		{o->leave_stopped && !o->final,
 		 "--leave-stopped goes with --final: the others are read "
 		 "while the target runs"},
+		{o->spool_given && !o->final,
+		 "--spool goes with --final: a target that runs need not wait "
+		 "for the copy"},
 		{o->force && o->rounds,
 		 "--force replaces one copy, not a chain: give --rounds "
 		 "another directory"},
@@ -346,7 +366,7 @@ static void check_together(const struct options *o)
 
 struct options options_parse(int argc, char **argv)
 {
-	struct options options = {0};
+	struct options options = {.spool = SPOOL_DEFAULT};
 	int option;
 
 	while ((option = getopt_long(argc, argv, SHORT_OPTIONS, table, NULL)) >=

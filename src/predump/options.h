@@ -22,7 +22,9 @@ struct options {
 	bool automatic;       /* rounds are the most; pace.h */
 	uint64_t downtime_ns; /* wanted; 0: not given */
 	uint64_t max_time_ns; /* 0: not given */
-	bool final;           /* a last round, consistent */
+	uint64_t spool;       /* bytes, of a consistent copy; 0: none */
+	bool spool_given;
+	bool final; /* a last round, consistent */
 	bool leave_stopped;
 	bool force;
 	bool json;

@@ -194,11 +194,29 @@ static void plan_remote(const struct plan *plan, unsigned int copy,
 	out->directory = text("%s:%s", options->host, out->directory);
 }
 
-bool plan_shares(const struct plan *plan)
+/* A directory here takes what comes as fast as it can be read, most often. */
+static bool is_spooled(const struct options *options, bool consistent)
+{
+	bool here = options->dir && !options->host;
+
+	return consistent && options->spool && !options->dry_run &&
+	       (options->spool_given || !here);
+}
+
+static struct command spool_of(const struct options *options)
+{
+	struct command spool = {.spool = options->spool};
+
+	add(&spool, "spool");
+	return spool;
+}
+
+bool plan_shares(const struct plan *plan, bool consistent)
 {
 	const struct options *options = plan->options;
 
-	return options->dir && !options->host && !options->compress;
+	return options->dir && !options->host && !options->compress &&
+	       !is_spooled(options, consistent);
 }
 
 bool plan_is_openssh(const struct command *ssh)
@@ -225,6 +243,8 @@ struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
 	out.commands[out.nr++] = freeze_of(options, consistent);
 	out.commands[out.nr++] = vmalist_of(plan, copy);
 	out.commands[out.nr++] = memread_of(plan);
+	if (is_spooled(options, consistent))
+		out.commands[out.nr++] = spool_of(options);
 	if (options->compress)
 		out.commands[out.nr++] = carrier_of(options, "-qc");
 	else if (options->dir && !options->host)

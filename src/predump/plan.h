@@ -13,13 +13,14 @@
 #include "predump/options.h"
 
 #define MAX_ARGUMENTS 32
-#define MAX_COMMANDS  4
+#define MAX_COMMANDS  5
 #define MAX_KEPT      3
 
 struct command {
 	const char *argv[MAX_ARGUMENTS]; /* NULL behind the last one */
 	int nr;
 	int keeps[MAX_KEPT]; /* descriptors that it inherits; 0: none */
+	uint64_t spool;      /* bytes: no program, but spool.h */
 	bool silent;         /* its stderr is nobody's business */
 	bool carrier;        /* not ours: its exit status has another meaning */
 	const char *host;    /* where it runs; NULL: here */
@@ -58,8 +59,8 @@ struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
  */
 struct command plan_ssh(const struct plan *plan, bool master);
 
-/* May memread and imgwrite share memory? */
-bool plan_shares(const struct plan *plan);
+/* May memread and imgwrite share memory in such a copy? */
+bool plan_shares(const struct plan *plan, bool consistent);
 
 /* By its name. */
 bool plan_is_openssh(const struct command *ssh);

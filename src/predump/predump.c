@@ -43,6 +43,10 @@ static void open_standard(const struct options *options)
 	if (fcntl(STDOUT_FILENO, F_GETFD) < 0 && options->output &&
 	    !strcmp(options->output, "-"))
 		die(EXIT_USAGE, "standard output is closed");
+	if (options->output && !strcmp(options->output, "-") &&
+	    !options->dry_run && isatty(STDOUT_FILENO))
+		die(EXIT_USAGE, "a page stream is not for a terminal; pipe it "
+				"on, or into framedump");
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			die_errno(EXIT_SYSTEM, "cannot open /dev/null");
@@ -169,9 +173,9 @@ static void end_helpers(struct predump *self)
 
 /* Each copy has its own: what is left in one is no business of the next.
  * Without one the pages go by the pipe. */
-static void open_ring(struct plan *plan)
+static void open_ring(struct plan *plan, bool consistent)
 {
-	if (plan_shares(plan) && ring_create(plan->ring) < 0)
+	if (plan_shares(plan, consistent) && ring_create(plan->ring) < 0)
 		plan->ring[0] = -1;
 }
 
@@ -189,7 +193,7 @@ static bool make_copy(struct predump *self, bool consistent)
 {
 	struct copy_plan *copy = &self->summary.copies[self->summary.nr].plan;
 
-	open_ring(&self->plan);
+	open_ring(&self->plan, consistent);
 	*copy = plan_copy(&self->plan, self->summary.nr, consistent);
 	self->released = false;
 	if (copy->consistent)

@@ -3,6 +3,7 @@
 
 #include "base/die.h"
 #include "predump/guard.h"
+#include "predump/spool.h"
 #include "predump/tools.h"
 
 #include <fcntl.h>
@@ -30,9 +31,19 @@ static void prepare_child(void *data)
 	guard_child();
 }
 
+static void run_spool(void *data)
+{
+	const struct command *command = data;
+
+	spool_run(command->spool);
+}
+
 static pipecmd *make_command(const struct command *command)
 {
-	pipecmd *made = pipecmd_new(tools_find(command->argv[0]));
+	pipecmd *made = command->spool
+				? pipecmd_new_function("spool", run_spool, NULL,
+						       (void *)command)
+				: pipecmd_new(tools_find(command->argv[0]));
 
 	for (int i = 1; i < command->nr; i++)
 		pipecmd_arg(made, command->argv[i]);
