@@ -223,10 +223,11 @@ $O/bench/%: bench/%.c Makefile
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $<
 
+# KEEP=1: as bench/RESULTS.md, on a quiet machine;  SECTIONS='rate growth' those
 bench: need-build
 	@tests/need $$(sed 's/#.*//' bench/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers $(BENCH)
-	@bench/run
+	@bench/run $(if $(KEEP),--keep) $(SECTIONS)
 
 # One target for S seconds; KEEP=1: what it finds goes into its corpus.
 fuzz: need-build

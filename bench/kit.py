@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the sections of bench/run are made of: targets, commands, tables, bounds.
+"""What the sections of bench/run are made of: targets, commands, what they cost.
 
-A command that fails, or a target that does not start, raises Failed.
+A section is a function with @section that says a table and calls bound(), aim()
+or ratio() of report.py. A command that fails, or a target that does not start, raises Failed.
 """
 import contextlib
 import ctypes
@@ -10,16 +11,15 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from statistics import median
 from typing import NamedTuple
 
-MIB, GIB = 1 << 20, 1 << 30
+from report import first_value, fitting
 
-DIR = None      # where what is written goes: a tmpfs
-SCRATCH = None  # a directory of ours in DIR
-VERDICTS = []
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROCESSORS = len(os.sched_getaffinity(0))
+SCRATCH = None  # a directory of ours in a tmpfs, where what is written goes
 
 
 class Failed(Exception):
@@ -30,83 +30,27 @@ def scratch(name):
     return os.path.join(SCRATCH, name)
 
 
-# ----------------------------------------------------------------- the numbers
+# ---------------------------------------------------------------- the sections
 
-class Verdict(NamedTuple):
-    kind: str
-    name: str
-    value: str
-    limit: str
-    fine: bool
+SECTIONS = {}
+OPTIONS = None  # of the command line
 
 
-def bound(name, value, limit, unit=''):
-    """A ratio or an amount of memory that must not be above limit."""
-    VERDICTS.append(Verdict('bound', name, f'{value:.2f}{unit}', f'{limit}{unit}', value <= limit))
+def section(function):
+    SECTIONS[function.__name__] = function
+    return function
 
 
-def aim(name, value, limit, unit=''):
-    """An absolute time: shown, but a miss fails nothing."""
-    VERDICTS.append(Verdict('aim', name, f'{value:.2f}{unit}', f'{limit}{unit}', value <= limit))
+def runs(usual, quick):
+    return OPTIONS.n or (quick if OPTIONS.quick else usual)
 
 
-def ratio(name, value):
-    """For comparison: no limit is set."""
-    VERDICTS.append(Verdict('ratio', name, f'{value:.2f}', '', True))
-
-
-def print_verdicts():
-    """True: no bound was missed."""
-    print()
-    for v in VERDICTS:
-        end = f' (limit {v.limit}) {"ok" if v.fine else "MISSED"}' if v.limit else ''
-        print(f'{v.kind}: {v.name}: {v.value}{end}')
-    return all(v.fine for v in VERDICTS if v.kind == 'bound')
-
-
-def print_table(title, head, rows):
-    """The first column to the left, the others to the right."""
-    rows = [head] + rows
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    print(f'\n{title}\n')
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        print('  ' + '  '.join(cells).rstrip())
-    sys.stdout.flush()
+def sized(usual, quick, times=4):
+    """As much memory as is free that many times."""
+    return fitting(quick if OPTIONS.quick else usual, times)
 
 
 # ------------------------------------------------------------------ the machine
-
-def first_value(path, key):
-    with open(path) as file:
-        for line in file:
-            if line.startswith(key):
-                return line.split(':')[1].strip()
-    return '?'
-
-
-def fitting(size, times=4):
-    """size, halved until that many times as much is free."""
-    free = 1024 * int(first_value('/proc/meminfo', 'MemAvailable').split()[0])
-    while times * size > free:
-        size //= 2
-    return size
-
-
-def describe_machine():
-    memory_kib = int(first_value('/proc/meminfo', 'MemTotal').split()[0])
-    file_system = subprocess.run(['stat', '-f', '-c', '%T', DIR], stdout=subprocess.PIPE,
-                                 check=True, text=True).stdout.strip()
-    with open('/proc/loadavg') as file:
-        load = file.read().split()[0]
-    print(f'kernel  {os.uname().release} {os.uname().machine}')
-    print(f'CPU     {len(os.sched_getaffinity(0))} x {first_value("/proc/cpuinfo", "model name")}')
-    print(f'memory  {memory_kib / MIB:.1f} GiB')
-    print(f'images  into {DIR} ({file_system})')
-    print(f'load    {load} when this began')
-    sys.stdout.flush()
-
 
 @contextlib.contextmanager
 def many_mappings(least):
@@ -144,6 +88,10 @@ class Cost(NamedTuple):
     def cpu(self):
         return sum(stage.cpu for stage in self.stages)
 
+    @property
+    def peak(self):
+        return max(stage.peak for stage in self.stages)
+
 
 def output_of(command):
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -152,9 +100,8 @@ def output_of(command):
     return [line.split() for line in result.stdout.splitlines()], result.stderr
 
 
-def pipeline(text, output='/dev/null'):
-    """Runs a pipeline, written as for a shell but without quotes; its Cost."""
-    (wall, *lines), errors = output_of(['pipeline', '-o', output] + text.split())
+def cost_of(text, lines, errors):
+    wall, *lines = lines
     codes = [code for _, code, _, _ in lines]
     if set(codes) != {'0'}:
         raise Failed(f'{text}: exit codes {" ".join(codes)}\n{errors}')
@@ -162,12 +109,22 @@ def pipeline(text, output='/dev/null'):
     return Cost(int(wall[1]) / 1e9, stages)
 
 
+def pipeline(text, output='/dev/null', by=''):
+    """Runs a pipeline, written as for a shell but without quotes; its Cost."""
+    return cost_of(text, *output_of(by.split() + ['pipeline', '-o', output] + text.split()))
+
+
+WHOLE = 'freeze {pid} | vmalist | memread | imgwrite {images}'
+DRIVEN = 'predump -q -t {pid} -D {images}'
+ONE_CPU = f'taskset -c {min(os.sched_getaffinity(0))}'
+
+
 @contextlib.contextmanager
-def copied(pid, reading='memread'):
+def copied(pid, way=WHOLE, by='', into=None):
     """One pre-dump: its Cost and its directory, which is removed again."""
-    images = scratch('images')
+    images = os.path.join(into or SCRATCH, 'images')
     try:
-        yield pipeline(f'freeze {pid} | vmalist | {reading} | imgwrite {images}'), images
+        yield pipeline(way.format(pid=pid, images=images), by=by), images
     finally:
         shutil.rmtree(images, ignore_errors=True)
 
@@ -199,10 +156,15 @@ def need_size(path, least):
         raise Failed(f'{path}: smaller than the memory that it is a copy of')
 
 
-def copy_whole(pid, reading='memread', least=0):
-    with copied(pid, reading) as (cost, images):
+def copy_whole(pid, way=WHOLE, least=0, by='', into=None):
+    with copied(pid, way, by, into) as (cost, images):
         need_size(os.path.join(images, 'pages-1.img'), least)
         return cost
+
+
+def copy_stopped(pid):
+    with copied(pid) as (cost, images):
+        return cost, stopped_ms(os.path.join(images, 'pagepipe.head'))
 
 
 def copy_gcore(pid, least):
@@ -331,17 +293,3 @@ class Target:
         huge, anonymous = (int(first_value(rollup, key).split()[0])
                            for key in ('AnonHugePages', 'Anonymous'))
         return 100 * huge / anonymous
-
-
-# ------------------------------------------------------------ the lazy restore
-
-def restore_lazily(native, mib, rounds):
-    """(mode, daemon) -> what bench/lazily has said of each round, as numbers."""
-    place = scratch('lazily')
-    os.mkdir(place)
-    taken = {}
-    lines, _ = output_of([native, place, '/pagepipe/bench/lazily', str(mib), str(rounds)])
-    for mode, daemon, *numbers in lines:
-        taken.setdefault((mode, daemon), []).append([int(number) for number in numbers])
-    shutil.rmtree(place)
-    return taken
