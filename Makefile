@@ -265,7 +265,7 @@ check-deb: deb
 GUESTS ?= bookworm trixie $(if $(SHORT),,arm64)
 check-vm: need-build $(if $(filter arm64,$(GUESTS)),need-arm64)
 	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS)
-	@$(MAKE) --no-print-directory -s all helpers
+	@$(MAKE) --no-print-directory -s all helpers $O/bench/pipeline
 	@SHORT=$(SHORT) GUESTS='$(GUESTS)' tests/vm/run $T
 
 # Not gcc-aarch64-linux-gnu, which has gcc-multilib removed.

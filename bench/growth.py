@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple
 
 import kit
 from kit import Target, runs, section
-from report import GIB, MIB, bound, say_table
+from report import GIB, MIB, bound, say, say_table
 
 
 class Point(NamedTuple):
@@ -78,6 +78,22 @@ def state(series, points):
         bound(f'growth, {series.name}, {what}, by a doubling (from {many})', growth, 2.4)
 
 
+# What one more takes of the stop.
+WHY = {
+    'memory, MiB': 'nothing of it is looked at',
+    'mappings': 'the kernel prints a line of /proc/PID/maps',
+    'threads': 'is seized, interrupted, asked for its registers and, in each pass, its children',
+    'processes': 'that, and its own maps',
+}
+
+
+def say_each(series, points):
+    """The slope of the upper half."""
+    half, last = points[len(points) // 2], points[-1]
+    us = 1e3 * (last.stop - half.stop) / (last.many - half.many)
+    say(f'  one more of {series.name}: {us:.2f} us of the stop ({WHY[series.name]})')
+
+
 def rows(series, points):
     for before, point in zip([None] + points, points):
         grown = [f'{getattr(point, what) / getattr(before, what):.2f}' if before else ''
@@ -88,30 +104,31 @@ def rows(series, points):
 
 # -------------------------------------------------------------------- the plot
 
-PANEL = '''
-set title "{name}"
-$data << EOD
-{data}
-{data}
-EOD
-plot $data using 1:2 title "the copy" with linespoints lc "#1f5fa8" pt 7 ps 0.4, \\
-     $data using 1:3 title "its stop" with linespoints lc "#c0392b" pt 5 ps 0.4
-'''
+COLOURS = '#1f5fa8', '#c0392b', '#2e8b57', '#8e44ad'
+
+
+def panel(taken, what):
+    blocks, lines = [], []
+    for i, (series, points) in enumerate(taken):
+        data = '\n'.join(f'{p.many / series.first} {getattr(p, what)}' for p in points)
+        blocks.append(f'$of{i} << EOD\n{data}\nEOD\n')
+        lines.append(f'$of{i} title "{series.name}, from {series.first}" with linespoints '
+                     f'lc "{COLOURS[i]}" pt 7 ps 0.4')
+    return f'set title "the {what}"\n' + ''.join(blocks) + 'plot ' + ', '.join(lines) + '\n'
 
 
 def plot(taken, path):
-    panels = [PANEL.format(name=series.name, data='\n'.join(f'{p.many} {p.time} {p.stop}' for p in points))
-              for series, points in taken]
-    script = f'''set terminal svg size 800,640 font "sans,12" background "white"
+    script = f'''set terminal svg size 900,400 font "sans,12" background "white"
 set output "{path}"
+set logscale xy
 set logscale x 2
-set logscale y
+set xlabel "times as many"
 set format y "%g ms"
-set grid ytics
+set grid
 unset mxtics; unset mytics
 set key top left
-set multiplot layout 2,2
-''' + '\n'.join(panels)
+set multiplot layout 1,2
+''' + panel(taken, 'time') + panel(taken, 'stop')
     subprocess.run(['gnuplot'], input=script, text=True, check=True)
 
 
@@ -124,7 +141,9 @@ def growth():
     say_table('growth: freeze PID | vmalist | memread | imgwrite DIR',
               ['', 'of them', 'ms', 'by', 'stop ms', 'by'],
               [row for series, points in taken for row in rows(series, points)])
+    say()
     for series, points in taken:
+        say_each(series, points)
         state(series, points)
     plot(taken, os.path.join(kit.ROOT, 'bench/growth.svg') if kit.OPTIONS.keep
          else kit.scratch('growth.svg'))
