@@ -223,7 +223,7 @@ $O/bench/%: bench/%.c Makefile
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $<
 
-# KEEP=1: as bench/RESULTS.md, on a quiet machine;  SECTIONS='rate growth' those
+# SECTIONS='rate growth': those;  KEEP=1: all, into bench/RESULTS.md and growth.svg
 bench: need-build
 	@tests/need $$(sed 's/#.*//' bench/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers $(BENCH)

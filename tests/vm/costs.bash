@@ -8,7 +8,18 @@
 # median FILE: of the numbers in it, one a line.
 median() { sort -n "$1" | sed -n "$((($(wc -l <"$1") + 1) / 2))p"; }
 
-stopped() { crit decode -i "$1/stats-dump" | sed 's/.*"frozen_time": \([0-9]*\).*/\1/'; }
+# stopped DIR: stats-dump's frozen_time (field 2 of the message in its field 1,
+# behind 14 bytes; all are varints). crit needs seconds for that here.
+stopped() {
+	local byte key='' value=0 shift=0
+	for byte in $(od -An -v -tu1 -j 14 "$1/stats-dump"); do
+		value=$((value | (byte & 127) << shift)) shift=$((shift + 7))
+		[ "$byte" -lt 128 ] || continue
+		if [ "$key" = 2 ]; then echo "$value"; fi
+		if [ -z "$key" ]; then key=$((value >> 3)); else key=''; fi
+		value=0 shift=0
+	done
+}
 
 # ours METHOD: a full copy into new, that begins a record of what is written, or
 # does not.
