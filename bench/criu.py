@@ -50,16 +50,26 @@ class Copy(kit.Cost):
     frozen = missed = 0
 
 
-def copy_by(way, target):
+@contextlib.contextmanager
+def copied(way, target):
     images = kit.scratch('beside')
     os.mkdir(images)
     try:
-        cost, missed = target.stall(lambda: kit.pipeline(way.format(pid=target.pid, images=images)))
-        copy = Copy(*cost)
-        copy.frozen, copy.missed = frozen_ms(images), missed
-        return copy
+        yield lambda: kit.pipeline(way.format(pid=target.pid, images=images)), images
     finally:
         shutil.rmtree(images)
+
+
+def copy_by(way, idle, spinning):
+    """What one that is idle costs, and how long one that spins stands still."""
+    with copied(way, idle) as (copy, _):
+        cost = Copy(*copy())
+    spinning.go()
+    with copied(way, spinning) as (copy, images):
+        _, cost.missed = spinning.stall(copy)
+        cost.frozen = frozen_ms(images)
+    spinning.stand()
+    return cost
 
 
 def why_not():
@@ -89,14 +99,16 @@ def criu():
         say(f'\ncriu pre-dump does not work here: {why}')
         return
     size = sized(1 * GIB, 256 * MIB)
-    with Target(f'victim anon={size} spin', spins=True) as target:
-        costs = kit.measure_in_turns({name: lambda way=way: copy_by(way, target)
+    with Target(f'victim anon={size}') as idle, \
+            Target(f'victim anon={size} spin', spins=True) as spinning:
+        spinning.stand()
+        costs = kit.measure_in_turns({name: lambda way=way: copy_by(way, idle, spinning)
                                       for name, way in WAYS.items()}, runs(5, 3))
     rows = [[name] + [f'{median([getattr(copy, what) for copy in copies]) * scale:.{digits}f}'
                       for what, scale, digits in (('frozen', 1, 3), ('missed', 1, 3), ('wall', 1, 3),
                                                   ('cpu', GIB / size, 2), ('peak', 1 / MIB, 1))]
             for name, copies in costs.items()]
-    say_table(f'criu: {size // MIB} MiB and a thread that spins, by {CRIU}',
+    say_table(f'criu: {size // MIB} MiB, idle; frozen and missed: with a thread that spins; by {CRIU}',
               ['', 'frozen ms', 'missed ms', 's', 'CPU s/GiB', 'largest MiB'], rows)
     for ours in 'pipeline that tracks', 'predump that tracks':
         aim(f'criu, rate, {ours} : read', kit.ratio_of(costs, 'criu, read', ours), least=1.5)
