@@ -128,6 +128,7 @@ HELD_UP = {
     'pre-dump': 'freeze {pid} | vmalist | memread',
     'pre-dump with thaw': 'freeze {pid} | vmalist | thaw | memread',
     'predump': 'predump -q -t {pid} -o -',
+    'final round': 'predump -q -t {pid} --final --spool 64M -o -',
 }
 READERS = {'at once': 'pv -q', 'at 1 MB/s': 'pv -q -L 1m'}
 
@@ -147,8 +148,8 @@ def read_by(reader, left, target):
 def hold_up(left):
     """reader -> the medians of what read_by says."""
     taken = {reader: [] for reader in READERS}
-    with Target('victim anon=8M spin', spins=True) as target:
-        for _ in range(runs(3, 2)):
+    with Target('victim anon=4M spin', spins=True) as target:
+        for _ in range(runs(5, 2)):
             for reader, command in READERS.items():
                 taken[reader].append(read_by(command, left, target))
     return {reader: [median(values) for values in zip(*samples)] for reader, samples in taken.items()}
@@ -164,5 +165,5 @@ def throttled():
         at_once, slowly = taken.values()
         bound(f'throttled, {name}, stop, read at 1 MB/s : at once', slowly[0] / at_once[0], 1.2)
         ratio(f'throttled, {name}, gap, read at 1 MB/s : without us', slowly[1] / slowly[2])
-    say_table('throttled: 8 MiB with a thread that spins, and a reader at the end of the pipe',
+    say_table('throttled: 4 MiB with a thread that spins, and a reader at the end of the pipe',
               ['', 'stop ms', 'seen ms', 'quiet ms', 'took s'], rows)
