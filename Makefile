@@ -27,37 +27,39 @@ TOOLS := freeze/freeze freeze/thaw vmalist/vmalist memread/memread \
 # The architecture: which rooms each folder may include, in link order.
 # `make layers` checks it, so that arrows go down only.
 base.uses      :=
+confine.uses   := base
 vm.uses        := base
 stream.uses    := vm base
 proc.uses      := vm base
 image.uses     := vm base
 xfer.uses      := vm base
-stage.uses     := stream proc vm base
+stage.uses     := stream proc vm confine base
 freeze.uses    := stage stream proc vm base
 vmalist.uses   := stage stream proc vm base
 memread.uses   := stage stream proc vm base
-imgwrite.uses  := stage stream proc image vm base
-imgread.uses   := stage stream proc image vm base
+imgwrite.uses  := stage stream proc image vm confine base
+imgread.uses   := stage stream proc image vm confine base
 memtrack.uses  := stage stream proc image vm base
-lazyserve.uses := stage stream xfer proc image vm base
-framedump.uses := stage stream proc vm base
-makelazy.uses  := stage stream proc image vm base
-pageserve.uses := stage xfer image vm base
+lazyserve.uses := stage stream xfer proc image vm confine base
+framedump.uses := stage stream proc vm confine base
+makelazy.uses  := stage stream proc image vm confine base
+pageserve.uses := stage xfer image vm confine base
 predump.uses   := stage proc base
-helpers.uses   := stream image xfer proc vm base
+helpers.uses   := stream image xfer proc vm confine base
+confine.libs   := -lseccomp
 stream.libs    := -lprotobuf-c -lxxhash -lisal
 image.libs     := -lprotobuf-c
 imgwrite.libs  := -pthread
 lazyserve.libs := -ljson-c
 predump.libs   := -lpipeline -ljson-c -pthread
-ROOMS   := base vm stream proc image xfer stage
+ROOMS   := base confine vm stream proc image xfer stage
 FOLDERS := $(ROOMS) $(sort $(foreach t,$(TOOLS),$(patsubst %/,%,$(dir $t))))
 
 # Programs of the tests: tests/helpers/NAME.c, built into build/tests/.
 HELPERS := $(patsubst tests/helpers/%.c,%,$(wildcard tests/helpers/*.c))
 
 BUILD_NEEDS := gcc libc6-dev protobuf-c-compiler libprotobuf-c-dev \
-	libxxhash-dev libisal-dev libpipeline-dev libjson-c-dev
+	libxxhash-dev libisal-dev libpipeline-dev libjson-c-dev libseccomp-dev
 DEMO_NEEDS  := $(BUILD_NEEDS) redis-server redis-tools procps
 LINT_NEEDS  := $(BUILD_NEEDS) clang-format shellcheck mandoc
 DEB_NEEDS   := $(BUILD_NEEDS) build-essential debhelper lintian

@@ -145,7 +145,7 @@ stats-dump" ] || [ "$VICTIM" -gt "$child" ]
 	[ -z "$(ls -A mounted)" ]
 	refused 111 'No space left' imgwrite mounted
 	[ -z "$(ls -A mounted)" ]
-	mount -o remount,ro mounted
+	wait_for 5 mount -o remount,ro mounted # landlock lets go of what was removed a little later
 	refused 111 'Read-only' imgwrite mounted/copy
 	# and upstream: every stage ends by itself with its code
 	mount -o remount,rw mounted

@@ -6,6 +6,7 @@
 #include "framedump/show.h"
 
 #include "base/die.h"
+#include "stage/confined.h"
 #include "stage/options.h"
 #include "stage/stage.h"
 
@@ -118,6 +119,7 @@ int main(int argc, char **argv)
 	int code;
 
 	stage_prepare(STAGE_READS);
+	confined_begin(&(struct confine){.calls = CONFINE_STREAM});
 	if (stream_reader_init(&in, STDIN_FILENO, -1) < 0)
 		die(EXIT_SYSTEM, "no memory");
 	status = show_all(&in, &shown, how);

@@ -208,6 +208,10 @@ static int open_pages(struct chain *chain, struct chain_level *level)
 					 "%s/pages-%" PRIu32 ".img: is not "
 					 "there, and %s names it",
 					 level->path, id, chain->name);
+		if (errno == EBADMSG)
+			return chain_bad(chain,
+					 "%s/pages-%" PRIu32 ".img: is no file",
+					 level->path, id);
 		return failed(chain, "%s/pages-%" PRIu32 ".img", level->path,
 			      id);
 	}

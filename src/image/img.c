@@ -59,10 +59,13 @@ static int bad(void)
 
 int img_open(int dir, const char *name)
 {
-	own_fd int fd =
-		openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	own_fd int fd = openat(dir, name,
+			       O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK |
+				       O_NOCTTY);
 	struct stat stat;
 
+	if (fd < 0 && errno == ELOOP) /* it leads who knows where */
+		return bad();
 	if (fd < 0 || fstat(fd, &stat) < 0)
 		return -1;
 	return S_ISREG(stat.st_mode) ? steal_fd(&fd) : bad();

@@ -5,6 +5,7 @@
 #include "imgread/memory.h"
 #include "imgread/others.h"
 
+#include "stage/confined.h"
 #include "stage/options.h"
 
 #include <stdlib.h>
@@ -71,12 +72,23 @@ struct imgread {
 	struct others others;
 };
 
+/* Before what stands in the files is looked at. */
+static void confine_reader(const struct chain *chain)
+{
+	struct confine confine = {.calls = CONFINE_FILES};
+
+	for (size_t i = 0; i < chain->nr; i++)
+		confined_dir(&confine, chain->levels[i].dir, CONFINE_READ);
+	confined_begin(&confine);
+}
+
 static void open_all(struct imgread *self)
 {
 	const struct options *options = &self->options;
 
 	if (chain_open(&self->chain, options->path) < 0)
 		memory_die(&self->chain);
+	confine_reader(&self->chain);
 	contents_read(&self->contents, self->chain.levels[0].dir, options->path,
 		      options->all);
 	kept_read(&self->kept, self->chain.levels[0].dir, &self->contents);

@@ -2,6 +2,7 @@
 /*
  * imgwrite DIR: writes a page stream as a CRIU image directory; imgwrite(1).
  */
+#include "imgwrite/confined.h"
 #include "imgwrite/tasks.h"
 
 #include "base/clock.h"
@@ -351,6 +352,7 @@ int main(int argc, char **argv)
 	struct frame frame;
 
 	self.options = parse_options(argc, argv);
+	self.tasks.parent.dir = -1;
 	stage_begin(&self.stage, PAGESTREAM__STAGE__STAGE_NONE, STAGE_READS);
 	if (self.options.ring)
 		stage_open_ring(&self.stage, self.options.ring);
@@ -363,6 +365,7 @@ int main(int argc, char **argv)
 	if (self.options.parent)
 		parent_open(&self.tasks.parent, &dir, self.options.parent);
 	open_head(&self);
+	confine_writer(&dir, self.tasks.parent.dir);
 	self.began_ns = clock_ns();
 	while (stage_next(&self.stage, &frame))
 		take(&self, &frame);

@@ -7,11 +7,14 @@
 #include "lazyserve/summary.h"
 
 #include "base/die.h"
+#include "base/own.h"
+#include "stage/confined.h"
 #include "stage/daemon.h"
 #include "stage/options.h"
 #include "stage/stage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,6 +195,22 @@ static void begin_sources(struct serve *serve, struct remote *remote,
 	serve->remote = &remote->source;
 }
 
+/*
+ * Before anybody is let in, or the source has said a word.  /proc is for the
+ * children of the tasks.  The guard, which only looks at descriptors and pids,
+ * is not confined, nor is a --source-command.
+ */
+static void confine_server(const struct serve *serve)
+{
+	own_fd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct confine confine = {.calls = CONFINE_PATHS | CONFINE_CLIENTS |
+					   CONFINE_TASKS};
+
+	confined_dir(&confine, proc, CONFINE_READ);
+	confined_dir(&confine, serve->announce.dir, CONFINE_REMOVE);
+	confined_begin(&confine);
+}
+
 /* The guard is there before anybody can be let in. */
 static void serve(struct serve *serve, const struct options *options)
 {
@@ -206,6 +225,7 @@ static void serve(struct serve *serve, const struct options *options)
 	if (guard_begin(&serve->guard, serve->announce.listener) < 0)
 		die_errno(EXIT_SYSTEM, "cannot start the guard");
 	say_ready(options, ready);
+	confine_server(serve);
 	serve_run(serve);
 	if (serve->remote)
 		remote_end(&remote);

@@ -7,6 +7,7 @@
 #include "makelazy/thin.h"
 
 #include "base/num.h"
+#include "stage/confined.h"
 #include "stage/options.h"
 
 #include <inttypes.h>
@@ -186,6 +187,7 @@ int main(int argc, char **argv)
 	parse_options(&self, argc, argv);
 	stage_begin(&self.stage, PAGESTREAM__STAGE__OTHER,
 		    STAGE_READS | STAGE_WRITES);
+	confined_begin(&(struct confine){.calls = CONFINE_STREAM});
 	while (stage_next(&self.stage, &frame))
 		take(&self, &frame);
 	finish(&self);

@@ -2,6 +2,7 @@
 /*
  * pageserve DIR: a page server as CRIU's, both ways; pageserve(1).
  */
+#include "pageserve/confined.h"
 #include "pageserve/listen.h"
 #include "pageserve/server.h"
 
@@ -272,12 +273,16 @@ int main(int argc, char **argv)
 		.server = {.listener = -1, .limit_ns = 300 * S_NS},
 	};
 	struct server *server = &options.server;
+	bool made;
 
 	server->setup.page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	parse_options(&options, argc, argv);
 	prepare();
 	try_parent(&server->setup);
 	begin(&options);
+	made = confine_server(&server->setup);
 	server_run(server);
+	if (made)
+		rmdir(server->setup.path); /* unless something came */
 	return server->failed && server->once ? EXIT_INPUT : EXIT_DONE;
 }

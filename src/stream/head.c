@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static int keep_task(struct head *head, ProtobufCMessage *message)
 {
@@ -46,9 +47,24 @@ static int read_frames(struct head *head, struct stream_reader *reader)
 	return -1;
 }
 
+/* What is a link, or no file, somebody has planted there. */
+static int open_head(int dir)
+{
+	own_fd int fd = openat(dir, HEAD_NAME,
+			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat stat;
+
+	if (fd < 0 && errno != ELOOP)
+		return -1;
+	if (fd >= 0 && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode))
+		return steal_fd(&fd);
+	errno = EBADMSG;
+	return -1;
+}
+
 int head_read(struct head *head, int dir)
 {
-	own_fd int fd = openat(dir, HEAD_NAME, O_RDONLY | O_CLOEXEC);
+	own_fd int fd = open_head(dir);
 	struct stream_reader reader;
 	int result;
 
