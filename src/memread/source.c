@@ -54,7 +54,7 @@ static void open_source(struct source *source, const Pagestream__Task *task)
 		die(EXIT_SYSTEM,
 		    "pid %d: not allowed to read its memory: run as its owner "
 		    "or as root (and see "
-		    "/proc/sys/kernel/yama/ptrace_scope)",
+		    "/proc/sys/kernel/yama/ptrace_scope, CAP_SYS_PTRACE)",
 		    source->pid);
 	else
 		die_errno(EXIT_SYSTEM, "pid %d: cannot open its memory",

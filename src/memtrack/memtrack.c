@@ -208,7 +208,8 @@ static void clear_bits(const struct buf *pids)
 		    errno != ESRCH)
 			die_errno(EXIT_SYSTEM,
 				  "pid %d: not allowed to clear its soft-dirty "
-				  "bits: run as its owner or as root",
+				  "bits: run as its owner or as root "
+				  "(CAP_DAC_OVERRIDE)",
 				  pid);
 	}
 }
@@ -220,7 +221,8 @@ static _Noreturn void die_of_arming(pid_t pid)
 	case EACCES:
 		die(EXIT_SYSTEM,
 		    "pid %d: not allowed to trace it: run as its owner or as "
-		    "root (and see /proc/sys/kernel/yama/ptrace_scope)",
+		    "root (and see /proc/sys/kernel/yama/ptrace_scope, "
+		    "CAP_SYS_PTRACE)",
 		    pid);
 	case EBUSY:
 		die(EXIT_SYSTEM, "pid %d: somebody else traces it", pid);

@@ -67,6 +67,11 @@ int listen_on(const char *address, uint16_t *port)
 
 	for (struct addrinfo *one = all; one && fd < 0; one = one->ai_next)
 		fd = open_one(one);
+	if (fd < 0 && errno == EACCES)
+		die_errno(EXIT_SYSTEM,
+			  "cannot listen at %s, port %u (below 1024: "
+			  "CAP_NET_BIND_SERVICE)",
+			  address, *port);
 	if (fd < 0)
 		die_errno(EXIT_SYSTEM, "cannot listen at %s, port %u", address,
 			  *port);

@@ -51,7 +51,7 @@ static _Noreturn void die_of_task(pid_t pid)
 	case EPERM:
 		die(EXIT_SYSTEM,
 		    "pid %d: not allowed to look into it: run all stages as "
-		    "its owner or as root",
+		    "its owner or as root (CAP_SYS_PTRACE)",
 		    pid);
 	default:
 		die_errno(EXIT_SYSTEM, "pid %d: cannot list its memory", pid);

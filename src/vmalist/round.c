@@ -174,7 +174,7 @@ static _Noreturn void die_of_bits(pid_t pid)
 	if (errno == EACCES || errno == EPERM)
 		die(EXIT_SYSTEM,
 		    "pid %d: not allowed to clear its soft-dirty bits: run "
-		    "as its owner or as root",
+		    "as its owner or as root (CAP_DAC_OVERRIDE)",
 		    pid);
 	die_errno(EXIT_SYSTEM, "pid %d: cannot use its soft-dirty bits", pid);
 }
