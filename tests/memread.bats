@@ -346,6 +346,40 @@ cuts() {
 	sed "s/ heads_crc=[0-9a-f]*//; s/boot=[0-9a-f]*/boot=$boot/" text | frames pack | memread | framedump -t
 }
 
+@test "memread: a pid that another process has now, and a stream without its keeper, give nothing" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	local code=0
+	PATH=$ROOT/tests/helpers:$PATH
+	unshare -p -f -m --kill-child reuse.bash 3>&- || code=$?
+	[ "$code" != 77 ] || skip "this kernel gives no pid anew"
+	grep -q sleep before
+	grep -q tail after
+	[ "$(cat code) $(cat code2) $(cat code3)" = '1 2 0' ]
+	framedump <stream | grep -q '^END.*outcome=gone.* gone=0'
+	[ "$(totals stream | of present)" = 0 ]
+	grep -q 'freeze has gone: this stream is not live any more' errors
+	# (twin) that process can be read
+	[ "$(totals twin | of present)" -gt 0 ]
+}
+
+@test "memread: a listing that was kept and is replayed later is refused" {
+	local code now age
+	victim anon
+	list
+	framedump <listing | sed 's/ heads_crc=[0-9a-f]*//' >text
+	now=$(sed -n 's/^THAWED.* uptime_us=\([0-9]*\).*/\1/p' text)
+	for age in 61 3600 -3600; do
+		sed "s/uptime_us=$now/uptime_us=$((now - age * 1000000))/" text | frames pack >later
+		code=0
+		memread <later >out 2>errors || code=$?
+		[ "$code" = 2 ]
+		grep -q 'not live any more: its target was stopped more than a minute ago' errors
+		not grep -qa 'PAGES' <(framedump <out 2>/dev/null)
+	done
+	# (twin) what was packed anew and is as old as it is
+	frames pack <text | memread | framedump -t
+}
+
 @test "memread: progress is for a terminal, or by --progress; -q silences" {
 	victim anon=600M
 	list

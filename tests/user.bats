@@ -93,6 +93,89 @@ user_stages() {
 	runs "$VICTIM"
 }
 
+# knocks USER keeper|tracker NAME: as that one, with no capability.
+knocks() { setpriv --reuid="$1" --regid="$1" --clear-groups --inh-caps=-all "$ROOT/build/tests/knock" "${@:2}"; }
+
+@test "another user: the keeper's socket hangs up on him, the owner and root are answered" {
+	local name
+	WRAP=("${UNPRIVILEGED[@]}")
+	victim anon
+	mkfifo listing
+	as_user freeze --wait 20s "$VICTIM" >listing 2>errors 3>&- &
+	VICTIMS+=("$!")
+	exec {LISTING}<listing
+	# HELLO comes before anything is stopped
+	timeout 5 dd bs=4096 count=1 status=none <&$LISTING | grep -aoE 'pagepipe-keeper-[0-9]+-[0-9a-f]{16}' >name
+	name=$(cat name)
+	[ -n "$name" ]
+	[ "$(knocks 65533 keeper "$name")" = 'hung up' ]
+	[ "$(knocks 65534 keeper "$name")" = answered ]
+	[ "$("$ROOT/build/tests/knock" keeper "$name")" = answered ]
+	[ "$(knocks 65533 keeper "$name")" = 'hung up' ]
+	runs "$VICTIM"
+	exec {LISTING}<&-
+}
+
+@test "another user: memtrack's socket hangs up on him, and its tools say who may" {
+	local name
+	WRAP=("${UNPRIVILEGED[@]}")
+	victim anon
+	as_user memtrack --daemon "$VICTIM" >said 2>errors || skip "an ordinary user cannot track here: $(cat errors)"
+	name=pagepipe-tracker-$VICTIM-$(sed 's/.*) //' "/proc/$VICTIM/stat" | cut -d' ' -f20)
+	[ "$(knocks 65533 tracker "$name")" = 'hung up' ]
+	[ "$(knocks 65534 tracker "$name")" = answered ]
+	[ "$("$ROOT/build/tests/knock" tracker "$name")" = answered ]
+	for option in --status --stop; do
+		code=0
+		setpriv --reuid=65533 --regid=65533 --clear-groups memtrack $option "$VICTIM" 2>said || code=$?
+		[ "$code" = 111 ]
+		grep -q 'another user tracks it' said
+	done
+	as_user memtrack --status "$VICTIM" | grep -q tracked
+	as_user memtrack --stop "$VICTIM"
+}
+
+@test "another user: root's stages take no keeper, and no tracker, of his" {
+	WRAP=("${UNPRIVILEGED[@]}")
+	victim anon
+	# whoever writes the stream could have root read any process
+	for releaser in thaw memread; do
+		stages "${UNPRIVILEGED[*]} freeze --wait 500ms $VICTIM" vmalist "$releaser" "cat >/dev/null"
+		[ "$(cut -d' ' -f3 status)" = 111 ]
+		grep -q 'the keeper does not serve this user: run the stages .* as the same user as freeze' errors
+		runs "$VICTIM"
+	done
+	as_user memtrack --daemon "$VICTIM" >said 2>errors || skip "an ordinary user cannot track here: $(cat errors)"
+	stages "freeze $VICTIM" vmalist "memread >/dev/null"
+	[ "$(cut -d' ' -f2 status)" = 111 ]
+	grep -q 'another user tracks it; --track=none copies it whole' errors
+	as_user memtrack --stop "$VICTIM"
+}
+
+@test "an ordinary user: what he lacks is named" {
+	local code
+	WRAP=()
+	victim anon
+	freeze "$VICTIM" | vmalist | thaw >listing
+	chmod 666 listing
+	code=0
+	as_user memread <listing >out 2>errors || code=$?
+	[ "$code" = 111 ]
+	grep -q 'not allowed to read its memory: .*CAP_SYS_PTRACE' errors
+	code=0
+	as_user memtrack "$VICTIM" </dev/null >out 2>errors || code=$?
+	[ "$code" = 111 ]
+	grep -q 'not allowed to trace it: .*CAP_SYS_PTRACE' errors
+	user_stages "freeze $VICTIM" vmalist thaw cat
+	[ "${STATUS%% *}" = 111 ]
+	grep -q 'not allowed to trace it: .*CAP_SYS_PTRACE' errors
+	mkdir -m 755 images
+	code=0
+	as_user pageserve --port 1 images >out 2>errors || code=$?
+	[ "$code" = 111 ]
+	grep -q CAP_NET_BIND_SERVICE errors
+}
+
 @test "root: a process of another user" {
 	WRAP=("${UNPRIVILEGED[@]}")
 	victim anon=1M

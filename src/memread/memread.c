@@ -180,6 +180,7 @@ static void pass_thawed(struct memread *self, const struct frame *frame)
 	Pagestream__Release *message =
 		(Pagestream__Release *)self->stage.in.message;
 
+	releaser_need_fresh(message);
 	self->releaser.stopped_ns = message->stopped_ns;
 	stage_pass(&self->stage, frame);
 }

@@ -52,6 +52,10 @@ int lease_take(const char *name, enum lease_stop stop)
 
 	if (lease < 0)
 		return -1;
+	if (!local_is_ours(lease)) { /* whose stream may say what it likes */
+		errno = EACCES;
+		return -1;
+	}
 	if (ask(lease, request, &answer) < 0)
 		return hung_up(lease);
 	if (answer.verb != LEASE_YES) {

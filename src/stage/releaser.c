@@ -28,6 +28,21 @@ void releaser_need_live(const Pagestream__Hello *hello, const char *what)
 		    what);
 }
 
+/* How old what was released may be when it is read; it is some ms. */
+#define FRESH_US 60000000u
+
+void releaser_need_fresh(const Pagestream__Release *release)
+{
+	uint64_t now_us = host_uptime_us();
+
+	if (release->uptime_us <= now_us &&
+	    now_us - release->uptime_us < FRESH_US)
+		return;
+	die(EXIT_INPUT,
+	    "this stream is not live any more: its target was stopped more "
+	    "than a minute ago, and its memory is another now");
+}
+
 void releaser_greet(struct releaser *releaser, struct stage *stage)
 {
 	Pagestream__Hello *hello = stage->in.hello;

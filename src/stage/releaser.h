@@ -18,6 +18,13 @@ struct releaser {
 void releaser_need_live(const Pagestream__Hello *hello, const char *what);
 
 /*
+ * Dies when thaw has let the target run long ago: a stream that was kept, and
+ * is replayed.  One that is not released yet needs no such limit, since its
+ * keeper must live.
+ */
+void releaser_need_fresh(const Pagestream__Release *release);
+
+/*
  * Passes HELLO on, with the mark that tells the stages to the right that the
  * lease is taken, and takes it.
  */
