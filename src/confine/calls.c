@@ -153,6 +153,7 @@ static const struct rule rules[] = {
 	{"open", ANY, 0, 0, 0},
 	{"readlink", ANY, 0, 0, 0},
 	{"readlinkat", ANY, 0, 0, 0},
+	{"getdents", ANY, 0, 0, 0},
 	{"getdents64", ANY, 0, 0, 0},
 	{"pipe", ANY, 0, 0, 0},
 	{"prctl", ANY, 0, 0, 0},
