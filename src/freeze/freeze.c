@@ -302,8 +302,8 @@ static void refuse_holes_in_a_tree(struct keeper *keeper,
 int main(int argc, char **argv)
 {
 	struct options options = parse_options(argc, argv);
-	struct keeper keeper;
-	struct report report;
+	static struct keeper keeper;
+	static struct report report;
 
 	stage_prepare(STAGE_WRITES);
 	open_keeper(&keeper, &options);

@@ -146,6 +146,7 @@ static void report_task(struct report *report, const struct seize_task *task,
 	own_free Pagestream__Thread *threads =
 		calloc(task->nr_threads, sizeof(*threads));
 	own_free Pagestream__Thread **pointers =
+		// NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers
 		calloc(task->nr_threads, sizeof(*pointers));
 	Pagestream__Task out = PAGESTREAM__TASK__INIT;
 

@@ -74,7 +74,7 @@ static void finish(struct stage *stage, const struct releaser *releaser)
 int main(int argc, char **argv)
 {
 	struct releaser releaser = {.lease = -1};
-	struct stage stage;
+	static struct stage stage;
 	struct frame frame;
 
 	parse_options(argc, argv);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "base/own.h"
 #include "proc/lease.h"
 #include "stage/options.h"
 #include "stage/progress.h"
@@ -322,15 +323,16 @@ static void tell(const struct memread *self)
 static int finish(struct memread *self)
 {
 	const Pagestream__End *before = self->stage.in.end;
+	own_free uint32_t *gone = calloc(self->sources.nr + 1, sizeof(*gone));
 	Pagestream__End end = PAGESTREAM__END__INIT;
 
 	if (!self->released)
 		stage_misplaced("no vmalist to the left of memread");
 	release_late(self);
 	confirm_end(&self->confirm, &self->sources);
-	end.gone = calloc(self->sources.nr + 1, sizeof(*end.gone));
-	if (!end.gone)
+	if (!gone)
 		die(EXIT_SYSTEM, "no memory");
+	end.gone = gone;
 	fill_gone(self, &end);
 	end.n_async_io = before->n_async_io;
 	end.async_io = before->async_io;

@@ -2,6 +2,7 @@
 #include "predump/tools.h"
 
 #include "base/die.h"
+#include "base/own.h"
 #include "predump/plan.h"
 
 #include <limits.h>
@@ -19,7 +20,7 @@ static bool is_program(const char *path, struct stat *stat)
 static const char *in_path(const char *name, struct stat *found)
 {
 	const char *path = getenv("PATH");
-	char *list = path ? strdup(path) : NULL;
+	own_free char *list = path ? strdup(path) : NULL;
 	char *state = NULL;
 
 	for (char *dir = list ? strtok_r(list, ":", &state) : NULL; dir;

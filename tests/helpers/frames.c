@@ -25,6 +25,7 @@
  *   lost FRAME        is counted and not written; `late` writes it
  */
 #include "base/io.h"
+#include "base/own.h"
 #include "frames_pack.h"
 #include "stream/writer.h"
 
@@ -36,6 +37,7 @@
 #include <unistd.h>
 
 #define HANGS_AFTER 10 /* seconds */
+#define own_buf     __attribute__((cleanup(buf_release)))
 
 static struct buf read_all(void)
 {
@@ -60,7 +62,7 @@ static int write_all(const void *data, size_t size)
 static int pack(char **unused)
 {
 	static struct packer packer;
-	char *line = NULL;
+	own_free char *line = NULL;
 	size_t room = 0;
 	ssize_t size;
 
@@ -100,7 +102,7 @@ static void flip_bit(struct buf *data, size_t bit)
 
 static int flip(char **args)
 {
-	struct buf all = read_all();
+	own_buf struct buf all = read_all();
 	size_t bit = number(args[0], 0);
 
 	if (bit / 8 >= all.size)
@@ -111,8 +113,10 @@ static int flip(char **args)
 
 static int size_of(char **unused)
 {
+	own_buf struct buf all = read_all();
+
 	(void)unused;
-	printf("%zu\n", read_all().size);
+	printf("%zu\n", all.size);
 	return EXIT_DONE;
 }
 
@@ -154,7 +158,7 @@ static bool next_place(const struct buf *all, struct place *place)
 
 static int heads(char **unused)
 {
-	struct buf all = read_all();
+	own_buf struct buf all = read_all();
 	struct place place = {0};
 
 	(void)unused;
@@ -322,7 +326,7 @@ static size_t flip_frame(int fd, struct buf *all, const struct place *place)
 
 static int allflips(char **unused)
 {
-	struct buf all = read_all();
+	own_buf struct buf all = read_all();
 	struct place place = {0};
 	int fd = memfd_create("stream", MFD_CLOEXEC);
 	size_t accepted;
@@ -383,7 +387,7 @@ static size_t expect_input_fault(const char *what, size_t at, int code)
 
 static int cuts(char **command)
 {
-	struct buf all = read_all();
+	own_buf struct buf all = read_all();
 	size_t wrong = 0;
 
 	for (size_t size = 0; size < all.size; size++)
@@ -406,7 +410,7 @@ static bool in_body(const struct buf *all, size_t byte)
 
 static int flips(char **command)
 {
-	struct buf all = read_all();
+	own_buf struct buf all = read_all();
 	size_t wrong = 0, tried = 0;
 
 	for (size_t byte = 0; byte < all.size; byte++) {

@@ -198,7 +198,7 @@ static void open_all(struct compare *self, const char *path, uint32_t id)
 
 int main(int argc, char **argv)
 {
-	struct compare self = {0};
+	static struct compare self;
 	uint64_t pid = 0;
 	uint64_t id = 0;
 

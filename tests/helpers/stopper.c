@@ -39,7 +39,7 @@ static void run_unfiltered(pid_t pid)
 
 int main(int argc, char **argv)
 {
-	struct seize seize = {0};
+	static struct seize seize;
 	uint64_t stopped = 0;
 	uint64_t slow = 0;
 	sigset_t set;

@@ -76,6 +76,7 @@ static inline void make(const char *path, const char *how)
 		make_page(&img, i, how);
 	if (pagemap_img_finish(&img) < 0)
 		err(1, "%s", path);
+	pagemap_img_release(&img);
 }
 
 #endif
