@@ -3,6 +3,8 @@
 # make              every tool, into bin/
 # make demo         checkpoint a live process and check the result
 # make check        every test;  T=memread one file;  F='cut short' by name
+# make SANITIZE=1 check         the same with address and undefined behaviour
+#                   sanitizers;  SANITIZE=thread: those about threads, for races
 # make lint         what must hold before a commit
 # make format       rewrite the sources to .clang-format
 # make install      into DESTDIR PREFIX (/usr/local);  make uninstall
@@ -81,6 +83,34 @@ endif
 
 CFLAGS ?= -O2 -g
 WERROR ?= -Werror
+
+# With sanitizers, in a folder of their own. Targets are built as ever: what is
+# copied is to be an ordinary process.
+SANITIZER := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+SANITIZER_1      := $(SANITIZER) -fsanitize=address,undefined
+SANITIZER_thread := $(SANITIZER) -fsanitize=thread -Wno-maybe-uninitialized
+PLAIN := $(CFLAGS)
+TARGETS := blocker blocker32 churn late mapper mutator odd sections victim writer
+# Of the tests, where there is no T, what has to do with threads: the rest has
+# none, and takes three times as long.
+THREADED := imgwrite pipeline predump rounds checked
+ifdef SANITIZE
+$(if $(SANITIZER_$(SANITIZE)),,$(error SANITIZE is 1 or thread))
+O      := $O-$(patsubst 1,asan,$(SANITIZE:thread=tsan))
+BIN    := $O/bin
+CFLAGS := $(SANITIZER_$(SANITIZE)) -static-libasan -static-libubsan
+endif
+
+# Hardened, whatever CFLAGS says, but where sanitizers are at work. Of FORTIFY,
+# see feature_test_macros(7): it is nothing without optimization.
+HARDEN_x86_64  := -fcf-protection
+HARDEN_aarch64 := -mbranch-protection=standard
+ifeq ($(findstring -fsanitize,$(CFLAGS)),)
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection $(HARDEN_$(MACHINE)) \
+	$(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+HARDEN_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+endif
+
 WARN := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2 -Wswitch-enum \
 	-Wwrite-strings $(WERROR)
@@ -102,7 +132,7 @@ all: $(foreach t,$(TOOLS),$(BIN)/$(notdir $t))
 $O/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # src/ROOM/NAME.proto -> ROOM/NAME.pb-c.[ch]
 PB := $(patsubst src/%.proto,$O/%.pb-c,$(wildcard src/*/*.proto))
@@ -111,7 +141,7 @@ $O/%.pb-c.c $O/%.pb-c.h: src/%.proto
 	$(call say,PROTO,$<)
 	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
 $(PB:%=%.o): $O/%.o: $O/%.c
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(HARDEN) $(CFLAGS) -c -o $@ $<
 $(foreach d,$(FOLDERS),$(call objs,$d)) $(MAINS:src/%.c=$O/%.o): | $(PB:%=%.h)
 pb = $(filter $O/$(1)/%,$(PB:%=%.o))
 
@@ -129,22 +159,23 @@ define tool
 $(BIN)/$(3): $O/$(1).o $(call objs,$(2)) $(patsubst %,$O/lib%.a,$($(2).uses)) | $(LIBS)
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -Wl,--as-needed -o $$@ $$^ $(call libs,$(2) $($(2).uses))
+	$(Q)$$(CC) $$(CFLAGS) $$(HARDEN_LINK) $$(LDFLAGS) -Wl,--as-needed -o $$@ $$^ $(call libs,$(2) $($(2).uses))
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool,$t,$(patsubst %/,%,$(dir $t)),$(notdir $t))))
 
 helpers: $(HELPERS:%=$O/tests/%)
+$(TARGETS:%=$O/tests/%): private CFLAGS := $(PLAIN)
 $O/tests/%: tests/helpers/%.c $(wildcard tests/helpers/*.h) $(patsubst %,$O/lib%.a,$(helpers.uses)) Makefile | $(LIBS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -Wl,--as-needed -o $@ $< \
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -pthread -Wl,--as-needed -o $@ $< \
 		$(filter %.a,$^) $(call libs,$(helpers.uses))
 
 # the same program with 32 bits; Debian's gcc-12-multilib
 $O/tests/blocker32: tests/helpers/blocker.c $(wildcard tests/helpers/blocker_*.h) Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)gcc-12 -m32 -idirafter /usr/include/$$(gcc -print-multiarch) $(CPPFLAGS) $(WARN) $(CFLAGS) -pthread -o $@ $<
+	$(Q)gcc-12 -m32 -idirafter /usr/include/$$(gcc -print-multiarch) $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) -pthread -o $@ $<
 
 # Fuzzing: tests/fuzz/NAME.c is a target, with sanitizers, in a folder of its
 # own: by clang with libFuzzer, or to replay what is kept (tests/fuzz/kit/kit.h).
@@ -158,7 +189,6 @@ fuzz-event.tool    := lazyserve
 fuzz-announce.plant := recvmsg
 fuzz-event.plant    := left_empty
 FUZZ_KIT    := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
-FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
 REPLAYERS   := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
 
 comma := ,
@@ -167,7 +197,7 @@ define fuzz
 $O/fuzz/$(1)$(3): tests/fuzz/$(1).c $(FUZZ_KIT) $(2) $(call fuzz-uses,$(1)) $(wildcard tests/fuzz/kit/*.h) Makefile
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$(Q)$$(CC) $$(CPPFLAGS) -Itests/fuzz $$(WARN) $$(CFLAGS) $$(LDFLAGS) $(4) -Wl,--as-needed -o $$@ \
+	$(Q)$$(CC) $$(CPPFLAGS) -Itests/fuzz $$(WARN) $$(HARDEN) $$(CFLAGS) $$(LDFLAGS) $(4) -Wl,--as-needed -o $$@ \
 		$$(filter %.c %.a,$$^) $(call libs,$(helpers.uses))
 endef
 fuzz-uses = $(patsubst %,$O/lib%.a,$(fuzz-$(1).tool) stage $(helpers.uses))
@@ -177,7 +207,7 @@ $(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY))))
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f,$(REPLAY) tests/fuzz/kit/plant.c,.planted,-Wl$(comma)--wrap=$(or $(fuzz-$f.plant),buf_reserve))))
 
 replayers:
-	@$(MAKE) --no-print-directory -s O=build-replay CFLAGS='$(FUZZ_CFLAGS)' $(REPLAYERS)
+	@$(MAKE) --no-print-directory -s O=build-replay CFLAGS='$(SANITIZER_1)' $(REPLAYERS)
 
 # of another machine, unpacked
 build-%/libs:
@@ -216,14 +246,14 @@ demo: need-demo
 check: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers replayers $O/tests/blocker32
-	@tests/run $(if $T,-t '$T') $(if $F,-f '$F')
+	@BIN=$(abspath $(BIN)) O=$(abspath $O) SANITIZE=$(SANITIZE) VALGRIND=$(VALGRIND) tests/run $(if $T,-t '$T',$(if $(filter thread,$(SANITIZE)),-t '$(THREADED)')) $(if $F,-f '$F')
 
 # Programs of the bench: bench/NAME.c.
 BENCH := $(patsubst bench/%.c,$O/bench/%,$(wildcard bench/*.c))
 $O/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $<
 
 # SECTIONS='rate growth': those;  KEEP=1: all, into bench/RESULTS.md and growth.svg
 bench: need-build
@@ -236,7 +266,7 @@ fuzz: need-build
 	$(if $T,,$(error make fuzz T=NAME, one of: $(FUZZ)))
 	@tests/need $$(sed 's/#.*//' tests/fuzz/NEEDS)
 	@$(MAKE) --no-print-directory -s O=build-fuzz CC=clang-14 \
-		CFLAGS='$(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -Wno-format-nonliteral' build-fuzz/fuzz/$T.libfuzzer
+		CFLAGS='$(SANITIZER_1) -fsanitize=fuzzer-no-link -Wno-format-nonliteral' build-fuzz/fuzz/$T.libfuzzer
 	@KEEP=$(KEEP) tests/fuzz/run $T $(or $S,60)
 
 check-fresh: ; @tests/fresh

@@ -117,7 +117,8 @@ all_undisturbed() {
 		undisturbed "$program" "$flavour" "$@" || return 1
 	done
 	echo "# stops: $(sort stops | uniq -c | tr '\n' ' ')" >&3
-	[ "$(wc -l <stops)" -ge "${STOPS:-20}" ]
+	# in a checked build each takes its time
+	[ "$(wc -l <stops)" -ge "$([ -z "${CHECKED:-}" ] && echo "${STOPS:-20}" || echo 1)" ]
 }
 
 @test "calls: none of 41 that block notices a stop, with and without signals" {

@@ -7,7 +7,7 @@ setup() {
 	lib_setup
 	# as installed: under the name of each tool
 	mkdir installed
-	for tool in "$ROOT"/bin/*; do
+	for tool in "$BIN"/*; do
 		ln -s "$ROOT/completion/pagepipe.bash" "installed/${tool##*/}"
 		# shellcheck disable=SC1090 # it is always the same
 		. "installed/${tool##*/}"
@@ -44,7 +44,7 @@ lacks() {
 
 @test "completion: every option in the --help of every tool" {
 	local tool all
-	for tool in "$ROOT"/bin/*; do
+	for tool in "$BIN"/*; do
 		tool=${tool##*/}
 		complete -p "$tool" | grep -q -- '-F _pagepipe'
 		all=$(offered "$tool" -)

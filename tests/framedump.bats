@@ -184,5 +184,5 @@ shown_as() { frames pack <"$1" | framedump >shown && diff "$1" shown; }
 		echo 'END stage=other'
 	} | frames pack >long
 	[ "$(frames size <long)" -gt $((32 << 20)) ]
-	(ulimit -v 8192 && framedump -t <long)
+	limited 8192 framedump -t <long
 }

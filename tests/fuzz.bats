@@ -7,6 +7,7 @@ setup() {
 	lib_setup
 	FUZZ=$ROOT/tests/fuzz
 	export TMPDIR=$T
+	unset ASAN_OPTIONS UBSAN_OPTIONS # they are sanitized in any case
 }
 
 teardown() { lib_teardown; }

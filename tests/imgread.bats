@@ -358,7 +358,7 @@ chain() {
 	bad 2 'a: it holds no page bytes' a
 	rm a/pagepipe.index
 	chmod 700 a
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$ROOT/bin/imgread" a 2>errors >out || code=$?
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$BIN/imgread" a 2>errors >out || code=$?
 	[ "$code" = 111 ]
 	grep -q 'cannot read a: Permission denied' errors
 	bad 100 'imgread takes one directory'
@@ -467,7 +467,7 @@ others() {
 	make a 'pagemap 7 1' 'entry 0x10000 268435456 present new hole' 'entry 0x200000000000 1 present' \
 		'pagemap 8 2' 'entry 0x10000 17179869184 lazy new'
 	[ "$(stat -c %s a/pages-1.img)" = $((268435456 * 4096 + 4096)) ]
-	(ulimit -v 50000 && timeout 5 imgread a >stream)
+	limited 50000 timeout 5 imgread a >stream
 	[ "$(stat -c %s stream)" -lt 20000 ]
 	framedump -s <stream | grep -q ' 1 present .* 268435456 zero, 0 parent, 17179869184 lazy'
 	timeout 20 imgwrite b <stream

@@ -385,9 +385,9 @@ cuts() {
 	make d 'pstree 7 7' 'core 7 none' 'mm 7' 'vma 0x10000 0x700000000000 3 0x22 0x201' \
 		'pagemap 7 1' 'entry 0x10000 268435456 present new hole' 'entry 0x200000000000 4294967295 lazy new'
 	imgread --all d >stream
-	(ulimit -v 60000 && timeout 5 makelazy <stream >out 2>errors)
+	limited 60000 timeout 5 makelazy <stream >out 2>errors
 	framedump -s <out | grep -q ' 0 present .* 0 zero, 0 parent, 4563402751 lazy'
-	(ulimit -v 60000 && timeout 5 makelazy --mark <stream 2>errors) | framedump -s | grep -q ' 268435456 zero, '
+	limited 60000 timeout 5 makelazy --mark <stream 2>errors | framedump -s | grep -q ' 268435456 zero, '
 }
 
 @test "makelazy: of a live process in a consistent copy, what stays is what the memory holds" {
@@ -428,6 +428,7 @@ cuts() {
 # What the real criu does with it: tests/vm/restores.
 restores() {
 	local code=0
+	unchecked 'the real criu is given the tools of bin/'
 	"$ROOT/tests/vm/native" "$T" /pagepipe/tests/vm/restores "$1" 2>errors || code=$?
 	[ "$code" != 77 ] || skip "$(tail -n 1 errors)"
 	[ "$code" = 0 ] || cat errors

@@ -11,7 +11,7 @@ teardown() { lib_teardown; }
 odd() {
 	COUNTS=${2:-$T/counts}
 	: >said
-	"$ROOT/build/tests/odd" "$1" "$COUNTS" >said 3>&- &
+	"$O/tests/odd" "$1" "$COUNTS" >said 3>&- &
 	VICTIM=$!
 	VICTIMS+=("$VICTIM")
 	wait_for 10 grep -q '^ready ' said

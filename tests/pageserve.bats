@@ -448,7 +448,7 @@ asks() {
 	[ "$(sed -n 's/^sent //p' flooded)" = "$(sed -n 's/^got //p' flooded)" ]
 	[ "$(sed -n 's/^sent //p' flooded)" -gt 1000 ]
 	peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$SERVER/status")
-	[ "$peak" -lt 50000 ]
+	[ -n "${CHECKED:-}" ] || [ "$peak" -lt 50000 ]
 }
 
 @test "pageserve: --once ends with the first client, and with its fault" {
@@ -527,6 +527,7 @@ asks() {
 
 natively() {
 	local code=0
+	unchecked 'the real criu is given the tools of bin/'
 	"$ROOT/tests/vm/native" "$T" /pagepipe/tests/vm/restores "$1" 2>errors || code=$?
 	[ "$code" != 77 ] || skip "$(tail -n 1 errors)"
 	return "$code"

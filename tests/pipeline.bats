@@ -510,7 +510,7 @@ late() {
 }
 
 @test "pipeline: a target whose executable is deleted" {
-	cp "$ROOT/build/tests/victim" gone
+	cp "$O/tests/victim" gone
 	victim_command() { exec "$T/gone" "$@"; }
 	still_victim anon filepriv
 	rm gone

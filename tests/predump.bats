@@ -30,7 +30,7 @@ value() { /usr/bin/python3 -c 'import json,sys; j=json.load(open("out")); print(
 fakes() {
 	local tool
 	mkdir fake
-	cp "$ROOT/bin/predump" fake
+	cp "$BIN/predump" fake
 	cat >fake/tool <<-'END'
 	#!/bin/bash
 	name=${0##*/}
@@ -403,7 +403,7 @@ same_images() { diff -r -x stats-dump -x pagepipe.head -x inventory.img "$1" "$2
 # tools: $PREDUMP beside the real tools, some of which can be replaced.
 tools() {
 	mkdir tools
-	cp "$ROOT"/bin/* tools
+	cp "$BIN"/* tools
 	PREDUMP=$PWD/tools/predump
 }
 
@@ -442,7 +442,7 @@ held() {
 
 a_writer_that_stops() {
 	tools
-	printf '#!/bin/sh\nkill -STOP $$\nexec %s "$@"\n' "$ROOT/bin/imgwrite" >tools/imgwrite
+	printf '#!/bin/sh\nkill -STOP $$\nexec %s "$@"\n' "$BIN/imgwrite" >tools/imgwrite
 }
 
 ended() {
@@ -469,7 +469,7 @@ ended() {
 		done
 	done
 	# one that had done its work: the copy is there, and that is said
-	printf '#!/bin/sh\n%s "$@"\nexec >&-\nexec sleep 20\n' "$ROOT/bin/memread" >tools/memread
+	printf '#!/bin/sh\n%s "$@"\nexec >&-\nexec sleep 20\n' "$BIN/memread" >tools/memread
 	held
 	kill -CONT "$WRITER"
 	wait_for 5 test -e image/inventory.img
@@ -477,7 +477,7 @@ ended() {
 	ended
 	[ "$CODE" = 111 ]
 	grep -q '^predump: image: memread was killed by signal 9 (Killed); image is whole$' errors
-	cp "$ROOT/bin/memread" tools
+	cp "$BIN/memread" tools
 	# (twin) nobody is killed
 	held
 	kill -CONT "$WRITER"
@@ -502,7 +502,7 @@ ended() {
 			[ ! -e image ]
 			nothing_left
 		done
-		cp "$ROOT/bin/$stage" "tools/$stage"
+		cp "$BIN/$stage" "tools/$stage"
 	done
 	succeeds -t "$VICTIM" -D image
 }
@@ -601,7 +601,7 @@ ended() {
 	[ ! -e image/4 ]
 
 	tools
-	printf '#!/bin/sh\n[ ! -e other/2 ] || exit 111\nexec %s "$@"\n' "$ROOT/bin/memread" >tools/memread
+	printf '#!/bin/sh\n[ ! -e other/2 ] || exit 111\nexec %s "$@"\n' "$BIN/memread" >tools/memread
 	fails 111 -t "$VICTIM" -D other --rounds 4 --track none --json
 	grep -q '^predump: other/3: memread ended with 111; other/1 to other/2 are whole$' errors
 	[ "$(ls other)" = $'1\n2' ]

@@ -252,7 +252,7 @@ called_exec() {
 
 @test "rounds: and so if the new program looks just like the old one" {
 	# shellcheck disable=SC2317 # victim calls it
-	victim_command() { exec setarch -R "$ROOT/build/tests/victim" "$@"; }
+	victim_command() { exec setarch -R "$O/tests/victim" "$@"; }
 	called_exec
 }
 

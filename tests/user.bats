@@ -19,7 +19,7 @@ UNPRIVILEGED=(setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=
 # as_user COMMAND...: with no capability at all.
 as_user() { "${UNPRIVILEGED[@]}" "$@"; }
 
-victim_command() { exec ${ROOTLIKE:+env} "${WRAP[@]}" "$ROOT/build/tests/victim" "$@"; }
+victim_command() { exec ${ROOTLIKE:+env} "${WRAP[@]}" "$O/tests/victim" "$@"; }
 
 user_stages() {
 	local command line=''
@@ -215,6 +215,7 @@ time.sleep(60)' 3>&- &
 }
 
 @test "root: a target larger than free memory: nothing of ours grows with it" {
+	unchecked 'a bound on memory'
 	victim anon=1536M
 	stages "freeze $VICTIM" "vmalist" "/usr/bin/env python3 $ROOT/tests/helpers/peak.py memread" "cat >/dev/null"
 	[ "$STATUS" = "0 0 0 0" ]

@@ -403,7 +403,7 @@ ends_before() {
 @test "predump: --to says when the other host has another version" {
 	mkdir other
 	printf '%s\n' '#!/bin/sh' '[ "$1" != --version ] || { echo "imgwrite (pagepipe) 9.9"; exit; }' \
-		"exec $ROOT/bin/imgwrite \"\$@\"" >other/imgwrite
+		"exec $BIN/imgwrite \"\$@\"" >other/imgwrite
 	chmod +x other/imgwrite
 	SSHD_PATH=$T/other:/usr/bin:/bin
 	host far

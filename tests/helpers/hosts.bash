@@ -43,7 +43,7 @@ serve_ssh() {
 		StrictModes no
 		PidFile none
 		UsePAM no
-		SetEnv PATH=${SSHD_PATH:-$PATH}
+		SetEnv PATH=${SSHD_PATH:-$PATH} ${ASAN_OPTIONS:+ASAN_OPTIONS=$ASAN_OPTIONS UBSAN_OPTIONS=$UBSAN_OPTIONS}
 		$SSHD_MORE
 		ListenAddress $ADDRESS
 	END

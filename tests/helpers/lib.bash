@@ -2,13 +2,15 @@
 # What the .bats files share.  Each loads it, and calls lib_setup in setup().
 #
 #   $T              the test's own directory (on a tmpfs where there is one)
+#   $BIN, $O/tests  where the tools and the tests' programs are
 #   victim KIND...  starts a victim; $VICTIM is its pid, tell TEXT its commands
 #   stages CMD...   runs a pipeline; $STATUS has the exit code of every stage
 
 lib_setup() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
-	PATH=$ROOT/bin:$ROOT/build/tests:$PATH
-	export PATH LC_ALL=C
+	: "${BIN:=$ROOT/bin}" "${O:=$ROOT/build}"
+	PATH=$BIN:$O/tests:$PATH
+	export PATH BIN O LC_ALL=C
 	local base=$BATS_TEST_TMPDIR
 	[ ! -w /dev/shm ] || base=/dev/shm
 	T=$(mktemp -d "$base/pagepipe-test.XXXXXX")
@@ -45,7 +47,7 @@ victim() {
 }
 
 # To be replaced where the victim is to be started in another way.
-victim_command() { exec "$ROOT/build/tests/victim" "$@"; }
+victim_command() { exec "$O/tests/victim" "$@"; }
 
 # tell COMMAND: gives the victim a command, prints its answer.
 tell() {
@@ -86,6 +88,14 @@ stages() {
 # not COMMAND...: fails where the command does not.  (bats does not mind a
 # plain `! COMMAND` unless it is a test's last one.)
 not() { ! "$@"; }
+
+# unchecked WHY: for what cannot hold of tools that are slow and large by what looks
+# after them, a sanitizer or valgrind.
+unchecked() { [ -z "${CHECKED:-}" ] || skip "not in a checked build: $1"; }
+
+# limited KIB COMMAND...: it has no more memory; in a checked build, whose shadow
+# is larger than any limit, only the rest of the test counts.
+limited() { ([ -n "${CHECKED:-}" ] || ulimit -v "$1" && shift && "$@"); }
 
 # state_of PID: the letters of all its threads' states, without repeats.
 state_of() { sed 's/.*) \(.\).*/\1/' "/proc/$1"/task/*/stat 2>/dev/null | sort -u | tr -d '\n'; }
