@@ -5,7 +5,9 @@
 # make check        every test;  T=memread one file;  F='cut short' by name
 # make SANITIZE=1 check         the same with address and undefined behaviour
 #                   sanitizers;  SANITIZE=thread: those about threads, for races
+# make VALGRIND=1 check         some, for memory lost and descriptors left open
 # make lint         what must hold before a commit
+# make analyze      gcc -fanalyzer and clang-tidy, of what has changed
 # make format       rewrite the sources to .clang-format
 # make install      into DESTDIR PREFIX (/usr/local);  make uninstall
 # make check-vm      the real CRIU takes our images, in two virtual machines; and
@@ -94,6 +96,9 @@ TARGETS := blocker blocker32 churn late mapper mutator odd sections victim write
 # Of the tests, where there is no T, what has to do with threads: the rest has
 # none, and takes three times as long.
 THREADED := imgwrite pipeline predump rounds checked
+# And with valgrind, which takes a second to begin anything: those that begin
+# tools by the dozen, not by the thousand, and depend on no time.
+WATCHED := checked framedump image imgread
 ifdef SANITIZE
 $(if $(SANITIZER_$(SANITIZE)),,$(error SANITIZE is 1 or thread))
 O      := $O-$(patsubst 1,asan,$(SANITIZE:thread=tsan))
@@ -245,8 +250,9 @@ demo: need-demo
 
 check: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
+	@$(if $(VALGRIND),tests/need valgrind)
 	@$(MAKE) --no-print-directory -s all helpers replayers $O/tests/blocker32
-	@BIN=$(abspath $(BIN)) O=$(abspath $O) SANITIZE=$(SANITIZE) VALGRIND=$(VALGRIND) tests/run $(if $T,-t '$T',$(if $(filter thread,$(SANITIZE)),-t '$(THREADED)')) $(if $F,-f '$F')
+	@BIN=$(abspath $(BIN)) O=$(abspath $O) SANITIZE=$(SANITIZE) VALGRIND=$(VALGRIND) tests/run $(if $T,-t '$T',$(if $(filter thread,$(SANITIZE)),-t '$(THREADED)',$(if $(VALGRIND),-t '$(WATCHED)'))) $(if $F,-f '$F')
 
 # Programs of the bench: bench/NAME.c.
 BENCH := $(patsubst bench/%.c,$O/bench/%,$(wildcard bench/*.c))
@@ -323,6 +329,20 @@ lint: need-lint
 	@tests/lint
 	@for page in $(PAGES); do mandoc -T lint -W warning "$$page" || exit 1; done
 
+# Each file anew only when it, or what it includes, has changed.
+ANALYZED := $(SRCS) $(wildcard tests/helpers/*.c tests/fuzz/kit/*.c)
+analyze: need-build
+	@tests/need $$(sed 's/#.*//' tests/NEEDS.analyze)
+	@$(MAKE) --no-print-directory -s -k -j2 $(ANALYZED:%.c=$O/analyzed/%.ok)
+	@tests/analyze tests/checked/planted.c $(CPPFLAGS) >$O/analyzed/planted; \
+		grep -q analyzer-use-after-free $O/analyzed/planted && grep -q bugprone-branch-clone $O/analyzed/planted
+$O/analyzed/%.ok: %.c tests/analyze .clang-tidy tests/.clang-tidy | $(PB:%=%.h)
+	@mkdir -p $(@D)
+	$(call say,ANALYZE,$<)
+	$(Q)tests/analyze $< $(CPPFLAGS) -Itests/fuzz -std=gnu11
+	$(Q)$(CC) $(CPPFLAGS) -Itests/fuzz -MM -MP -MT $@ -MF $(@:.ok=.d) $< && touch $@
+-include $(wildcard $O/analyzed/*/*/*.d $O/analyzed/*/*/*/*.d)
+
 format:
 	clang-format -i $(HDRS) $(SRCS) $(TESTC)
 
@@ -345,7 +365,7 @@ uninstall:
 clean:
 	rm -rf build build-* bin
 
-.PHONY: all helpers demo check lint headers layers format install uninstall \
+.PHONY: all helpers demo check analyze lint headers layers format install uninstall \
 	clean check-fresh check-vm check-deb torture soak bench fuzz replayers deb \
 	need-build need-arm64 need-demo need-lint need-deb
 .DELETE_ON_ERROR:

@@ -114,6 +114,7 @@ static enum image_dir_fault open_parent(struct image_dir *dir, const char *path)
 {
 	char text[PATH_MAX];
 	size_t size = strlen(path);
+	const char *name;
 	char *slash;
 
 	if (size == 0 || size >= sizeof(text)) {
@@ -124,9 +125,10 @@ static enum image_dir_fault open_parent(struct image_dir *dir, const char *path)
 	while (size > 1 && text[size - 1] == '/')
 		text[--size] = 0;
 	slash = strrchr(text, '/');
-	if (strlen(slash ? slash + 1 : text) > NAME_MAX - SUFFIX_SIZE - 1)
+	name = slash ? slash + 1 : text;
+	if (strlen(name) > NAME_MAX - SUFFIX_SIZE - 1)
 		return IMAGE_DIR_NAME_TOO_LONG;
-	strcpy(dir->name, slash ? slash + 1 : text);
+	memcpy(dir->name, name, strlen(name) + 1);
 	if (slash)
 		slash[slash == text] = 0;
 	dir->parent = open(slash ? text : ".", OPEN_DIR);

@@ -52,6 +52,7 @@ static int add_task(struct pstree_img *img, const Criu__Pstree *message)
 		return -1;
 	task->pid = message->pid;
 	task->tids = calloc(message->n_threads + 1, sizeof(*task->tids));
+	// NOLINTNEXTLINE(analyzer-malloc-leak): img has its tasks
 	if (!task->tids)
 		return -1;
 	task->nr_tids = message->n_threads;

@@ -139,7 +139,8 @@ void remote_end(struct remote *remote)
 
 	if (client_close(client) == 0)
 		do {
-			polled[1].events = client_events(client) & POLLOUT;
+			polled[1].events =
+				(short)(client_events(client) & POLLOUT);
 			if (polled[1].events && client_send(client) < 0)
 				break;
 			if (skip_answers(remote) != CLIENT_WAITS)

@@ -41,6 +41,7 @@ void serve_add(struct serve *serve, struct memory *memory)
 	if (serve->nr == serve->room) {
 		size_t room = serve->room ? 2 * serve->room : 16;
 		struct memory **grown =
+			// NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers
 			reallocarray(serve->memories, room, sizeof(*grown));
 
 		if (!grown)

@@ -34,7 +34,7 @@ static int open_image(struct session *session, const struct message *message)
 	if (take_inbox(session) < 0 ||
 	    inbox_open(&session->inbox, message->dst_id) < 0)
 		return -1;
-	has_parent = session->inbox.has_parent;
+	has_parent = (char)session->inbox.has_parent;
 	if (message->command == MESSAGE_OPEN) /* of old, without an answer */
 		return 0;
 	return put(session, &has_parent, sizeof(has_parent));

@@ -50,14 +50,18 @@ static int open_one(const struct addrinfo *at)
 
 static uint16_t port_of(int fd)
 {
-	struct sockaddr_storage name;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} name = {0};
 	socklen_t size = sizeof(name);
 
-	if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)
+	if (getsockname(fd, &name.any, &size) < 0)
 		die_errno(EXIT_SYSTEM, "cannot tell the port");
-	if (name.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *)&name)->sin6_port);
-	return ntohs(((struct sockaddr_in *)&name)->sin_port);
+	if (name.any.sa_family == AF_INET6)
+		return ntohs(name.in6.sin6_port);
+	return ntohs(name.in.sin_port);
 }
 
 int listen_on(const char *address, uint16_t *port)

@@ -170,6 +170,7 @@ void host_begin(struct host *host, struct plan *plan)
 {
 	struct command ssh;
 	const char *said;
+	const char *version;
 
 	if (!plan->options->host)
 		return;
@@ -182,9 +183,10 @@ void host_begin(struct host *host, struct plan *plan)
 	shell_begin(&host->login, &ssh, login_script(plan->options));
 	host->there = true;
 	said = hear(&host->login);
-	if (!after(said, "ready "))
+	version = after(said, "ready ");
+	if (!version)
 		die_of_login(host, said);
-	check_version(host, after(said, "ready "));
+	check_version(host, version);
 }
 
 void host_end(struct host *host)

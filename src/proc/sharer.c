@@ -83,8 +83,10 @@ int sharers_add(struct seize *seize)
 
 		qsort(sorted, nr, sizeof(*sorted), compare);
 		while (result == 0 && (entry = readdir(dir)))
-			result = add_if_shared(seize, sorted, nr,
-					       (pid_t)atoi(entry->d_name));
+			result = add_if_shared(
+				seize, sorted, nr,
+				// NOLINTNEXTLINE(cert-err34-c): no task is 0
+				(pid_t)atoi(entry->d_name));
 	}
 	if (dir)
 		closedir(dir);

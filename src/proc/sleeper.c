@@ -95,6 +95,7 @@ static int last_cpu(pid_t pid, pid_t tid)
 	at = strrchr(text, ')');
 	for (int field = 2; at && field < 39; field++)
 		at = strchr(at + 1, ' ');
+	// NOLINTNEXTLINE(cert-err34-c): it is the kernel's number
 	return at ? atoi(at) : -1;
 }
 

@@ -12,6 +12,7 @@
 static int keep_task(struct head *head, ProtobufCMessage *message)
 {
 	Pagestream__Task **tasks =
+		// NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers
 		reallocarray(head->tasks, head->nr_tasks + 1, sizeof(*tasks));
 
 	if (!tasks) {

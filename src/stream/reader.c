@@ -40,6 +40,7 @@ static enum frame_status take_hello(struct stream_reader *reader)
 {
 	reader->hello = (Pagestream__Hello *)reader->message;
 	reader->message = NULL;
+	// NOLINTNEXTLINE(clang-analyzer-core.NullDereference): HELLO has a message
 	if (reader->hello->features_required & ~(uint64_t)FEATURES_KNOWN)
 		return bad(reader, "it needs features of a newer version");
 	return FRAME_OK;
@@ -172,6 +173,7 @@ static enum frame_status take_end(struct stream_reader *reader)
 
 	reader->end = end;
 	reader->message = NULL;
+	// NOLINTNEXTLINE(clang-analyzer-core.NullDereference): END has a message
 	if (end->heads_crc != reader->frames.heads_crc)
 		return bad(reader, "a frame is lost, doubled or swapped");
 	if (!totals_match(reader))

@@ -110,6 +110,7 @@ static inline void stamp_write(void *page, size_t page_size, uint64_t vaddr,
 		sum = stamp_sum(sum, word);
 	}
 	word = stamp_join(sum, seq);
+	// NOLINTNEXTLINE(analyzer-use-of-uninitialized-value): set above
 	memcpy((char *)page + last * sizeof(word), &word, sizeof(word));
 }
 
