@@ -95,7 +95,7 @@ PLAIN := $(CFLAGS)
 TARGETS := blocker blocker32 churn late mapper mutator odd sections victim writer
 # Of the tests, where there is no T, what has to do with threads: the rest has
 # none, and takes three times as long.
-THREADED := imgwrite pipeline predump rounds checked
+THREADED := imgwrite ring pipeline predump rounds checked
 # And with valgrind, which takes a second to begin anything: those that begin
 # tools by the dozen, not by the thousand, and depend on no time.
 WATCHED := checked framedump image imgread
@@ -330,7 +330,7 @@ lint: need-lint
 	@for page in $(PAGES); do mandoc -T lint -W warning "$$page" || exit 1; done
 
 # Each file anew only when it, or what it includes, has changed.
-ANALYZED := $(SRCS) $(wildcard tests/helpers/*.c tests/fuzz/kit/*.c)
+ANALYZED := $(SRCS) $(wildcard tests/helpers/*.c)
 analyze: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS.analyze)
 	@$(MAKE) --no-print-directory -s -k -j2 $(ANALYZED:%.c=$O/analyzed/%.ok)
@@ -339,9 +339,9 @@ analyze: need-build
 $O/analyzed/%.ok: %.c tests/analyze .clang-tidy tests/.clang-tidy | $(PB:%=%.h)
 	@mkdir -p $(@D)
 	$(call say,ANALYZE,$<)
-	$(Q)tests/analyze $< $(CPPFLAGS) -Itests/fuzz -std=gnu11
-	$(Q)$(CC) $(CPPFLAGS) -Itests/fuzz -MM -MP -MT $@ -MF $(@:.ok=.d) $< && touch $@
--include $(wildcard $O/analyzed/*/*/*.d $O/analyzed/*/*/*/*.d)
+	$(Q)tests/analyze $< $(CPPFLAGS) -std=gnu11
+	$(Q)$(CC) $(CPPFLAGS) -MM -MP -MT $@ -MF $(@:.ok=.d) $< && touch $@
+-include $(wildcard $O/analyzed/*/*/*.d)
 
 format:
 	clang-format -i $(HDRS) $(SRCS) $(TESTC)
