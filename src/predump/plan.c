@@ -6,8 +6,13 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wordexp.h>
+
+/* All of them are had until the end, some by nobody else. */
+static char **texts;
+static size_t nr_texts;
 
 char *text(const char *format, ...)
 {
@@ -15,9 +20,11 @@ char *text(const char *format, ...)
 	char *out;
 
 	va_start(args, format);
-	if (vasprintf(&out, format, args) < 0)
+	texts = reallocarray(texts, nr_texts + 1, sizeof(char *));
+	if (!texts || vasprintf(&out, format, args) < 0)
 		die(EXIT_SYSTEM, "no memory");
 	va_end(args);
+	texts[nr_texts++] = out;
 	return out;
 }
 
