@@ -194,7 +194,7 @@ static void tell_status(const struct server *server, const struct peer *peer)
 
 /* TASK and RUNS: a round's report, or pages that were skipped. */
 static bool take_report(struct server *server, struct peer *peer,
-			const struct tracker_message *message)
+			struct tracker_message *message)
 {
 	struct recorded_round *now = record_now(server->record);
 	struct tracker_tasks *tasks = NULL;
@@ -241,7 +241,7 @@ static bool commit(struct server *server, const struct peer *peer)
 
 /* False: a peer to get rid of. */
 static bool obey(struct server *server, struct peer *peer,
-		 const struct tracker_message *message)
+		 struct tracker_message *message)
 {
 	const struct tracker_packet *packet = &message->packet;
 	bool makes = peer->fd == server->maker;
@@ -285,6 +285,7 @@ static void hear(struct server *server, size_t i)
 	if (tracker_receive(peer->fd, &message) <= 0 ||
 	    !obey(server, peer, &message))
 		drop_peer(server, i);
+	tracker_forget(&message);
 }
 
 static size_t nr_of(const struct buf *list)

@@ -51,9 +51,11 @@ static int garbled(void)
 static int ask(int tracker, const struct tracker_packet *question,
 	       struct tracker_message *answer)
 {
-	if (tracker_send(tracker, question, NULL) < 0)
+	if (tracker_send(tracker, question, NULL) < 0 ||
+	    hear(tracker, answer) < 0)
 		return -1;
-	return hear(tracker, answer);
+	tracker_forget(answer);
+	return 0;
 }
 
 static int hear_tasks(int tracker, struct tracker_message *message,
@@ -62,10 +64,12 @@ static int hear_tasks(int tracker, struct tracker_message *message,
 	uint32_t page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 
 	while (hear(tracker, message) == 0) {
-		if (message->packet.verb == TRACKER_DONE)
-			return 0;
-		if (tracker_take(tasks, message, page_size) < 0)
-			return -1;
+		bool done = message->packet.verb == TRACKER_DONE;
+		int result = done ? 0 : tracker_take(tasks, message, page_size);
+
+		tracker_forget(message);
+		if (done || result < 0)
+			return result;
 	}
 	return -1;
 }
@@ -163,7 +167,7 @@ int tracker_stop(int tracker)
 	if (ask_whether(tracker, &question) < 0)
 		return -1;
 	while (tracker_receive(tracker, &message) > 0)
-		;
+		tracker_forget(&message);
 	return 0;
 }
 

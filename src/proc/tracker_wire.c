@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 static int garbled(void)
 {
@@ -59,6 +60,14 @@ int tracker_send_task(int fd, const struct tracker_task *task)
 	return 0;
 }
 
+void tracker_forget(struct tracker_message *message)
+{
+	if (message->fd >= 0)
+		close(message->fd);
+	message->fd = -1;
+}
+
+/* Room for one descriptor: the kernel drops what does not fit. */
 int tracker_receive(int fd, struct tracker_message *message)
 {
 	struct iovec parts[] = {
@@ -70,7 +79,7 @@ int tracker_receive(int fd, struct tracker_message *message)
 		.msg_iov = parts,
 		.msg_iovlen = 2,
 		.msg_control = &room,
-		.msg_controllen = sizeof(room),
+		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	ssize_t n;
 
@@ -84,8 +93,10 @@ int tracker_receive(int fd, struct tracker_message *message)
 	if (header.msg_flags & MSG_TRUNC ||
 	    (size_t)n < sizeof(message->packet) ||
 	    (size_t)n - sizeof(message->packet) !=
-		    message->packet.nr_runs * sizeof(*message->runs))
+		    message->packet.nr_runs * sizeof(*message->runs)) {
+		tracker_forget(message);
 		return garbled();
+	}
 	return 1;
 }
 
@@ -108,8 +119,8 @@ static int take_runs(struct tracker_task *task,
 	return 0;
 }
 
-int tracker_take(struct tracker_tasks *tasks,
-		 const struct tracker_message *message, uint32_t page_size)
+int tracker_take(struct tracker_tasks *tasks, struct tracker_message *message,
+		 uint32_t page_size)
 {
 	const struct tracker_packet *packet = &message->packet;
 	struct tracker_task *task;
@@ -129,5 +140,6 @@ int tracker_take(struct tracker_tasks *tasks,
 	task->cleared = packet->task.cleared;
 	task->late_io = packet->task.late_io;
 	task->uffd = message->fd;
+	message->fd = -1;
 	return 0;
 }

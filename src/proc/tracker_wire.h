@@ -79,11 +79,13 @@ int tracker_send(int fd, const struct tracker_packet *packet,
 /* TASK with its uffd, and its report in RUNS. */
 int tracker_send_task(int fd, const struct tracker_task *task);
 
-/* 1 with a packet, 0 at the end. */
+/* 1 with a packet, which is to be forgotten; 0 at the end. */
 int tracker_receive(int fd, struct tracker_message *message);
+/* Closes the descriptor that came along, if nobody has taken it. */
+void tracker_forget(struct tracker_message *message);
 
-/* Adds what a TASK or RUNS packet says to tasks. */
-int tracker_take(struct tracker_tasks *tasks,
-		 const struct tracker_message *message, uint32_t page_size);
+/* Adds what a TASK or RUNS packet says to tasks, with its descriptor. */
+int tracker_take(struct tracker_tasks *tasks, struct tracker_message *message,
+		 uint32_t page_size);
 
 #endif
