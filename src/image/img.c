@@ -92,11 +92,6 @@ int img_read_small(int dir, const char *name, size_t max, struct buf *out)
 	return 0;
 }
 
-int img_read_file(int dir, const char *name, struct buf *out)
-{
-	return img_read_small(dir, name, SIZE_MAX, out);
-}
-
 static int take_u32(const char **at, const char *end, uint32_t *value)
 {
 	if (end - *at < (ptrdiff_t)sizeof(*value))
@@ -116,30 +111,6 @@ int img_take_magic(const char **at, const char *end, uint32_t first,
 	if (take_u32(at, end, &value) < 0 || value != second)
 		return bad();
 	return 0;
-}
-
-static int take(const char **at, const char *end, ProtobufCAllocator *allocator,
-		const ProtobufCMessageDescriptor *type,
-		ProtobufCMessage **message)
-{
-	uint32_t size;
-
-	if (*at == end)
-		return 0;
-	if (take_u32(at, end, &size) < 0 || size > (uint64_t)(end - *at))
-		return bad();
-	*message = protobuf_c_message_unpack(type, allocator, size,
-					     (const uint8_t *)*at);
-	if (!*message)
-		return bad();
-	*at += size;
-	return 1;
-}
-
-int img_take(const char **at, const char *end,
-	     const ProtobufCMessageDescriptor *type, ProtobufCMessage **message)
-{
-	return take(at, end, NULL, type, message);
 }
 
 /* What is freed meanwhile is little, and not given back. */
@@ -162,6 +133,16 @@ int img_take_within(const char **at, const char *end, size_t memory,
 		    ProtobufCMessage **message)
 {
 	ProtobufCAllocator allocator = {reserve, release, &memory};
+	uint32_t size;
 
-	return take(at, end, &allocator, type, message);
+	if (*at == end)
+		return 0;
+	if (take_u32(at, end, &size) < 0 || size > (uint64_t)(end - *at))
+		return bad();
+	*message = protobuf_c_message_unpack(type, &allocator, size,
+					     (const uint8_t *)*at);
+	if (!*message)
+		return bad();
+	*at += size;
+	return 1;
 }

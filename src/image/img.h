@@ -36,11 +36,9 @@ int img_put(struct buf *out, const ProtobufCMessage *message);
 int img_write_file(int dir, const char *name, const struct buf *out);
 
 /*
- * All of a file, appended to out; EBADMSG when it is none (a directory, a
- * pipe that nobody writes to).
+ * All of a file, appended to out; EBADMSG when it has more than max bytes, or
+ * is none (a directory, a pipe that nobody writes to).
  */
-int img_read_file(int dir, const char *name, struct buf *out);
-/* The same of at most max bytes; EBADMSG when there are more. */
 int img_read_small(int dir, const char *name, size_t max, struct buf *out);
 
 /* Opens a file to read from; the same. */
@@ -48,18 +46,12 @@ int img_open(int dir, const char *name);
 
 /*
  * Takes the next message of a file read into memory: *at moves on.  1 with a
- * message, which the caller frees; 0 at the end; -1 with EBADMSG.
+ * message, which the caller frees; 0 at the end; -1 with EBADMSG, also for one
+ * that would take more than memory bytes: in a hostile one each two bytes can
+ * become a hundred.
  */
 int img_take_magic(const char **at, const char *end, uint32_t first,
 		   uint32_t second);
-int img_take(const char **at, const char *end,
-	     const ProtobufCMessageDescriptor *type,
-	     ProtobufCMessage **message);
-
-/*
- * The same, for a message that may take at most memory bytes: in a hostile
- * one each two bytes can become a hundred.
- */
 int img_take_within(const char **at, const char *end, size_t memory,
 		    const ProtobufCMessageDescriptor *type,
 		    ProtobufCMessage **message);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "image/pagemap_list.h"
 
+#include "base/io.h"
+#include "base/own.h"
 #include "image/criu.pb-c.h"
 #include "image/img.h"
 
@@ -8,6 +10,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define PIECE       65536 /* bytes that are read at a time */
+#define MESSAGE_MAX 4096  /* bytes of a head, or of an entry */
+#define MEMORY_MAX  65536 /* and as it is unpacked */
 
 static int bad(struct pagemap_list *list, const char *why)
 {
@@ -109,24 +116,66 @@ static int add_entry(struct pagemap_list *list, struct pagemap_entry *entry,
 	return 0;
 }
 
-static int parse_entries(struct pagemap_list *list, const struct buf *file,
-			 const char *at, uint32_t page_size)
+/* A file, of which one message and some more are in memory. */
+struct source {
+	int fd;
+	struct buf buf;
+	const char *at;  /* in buf */
+	uint64_t before; /* bytes of the file that were before buf */
+	bool ended;
+};
+
+/* So that what a file claims is never more than what it has. */
+static int fill(struct source *source)
+{
+	struct buf *buf = &source->buf;
+	size_t done = buf->size ? (size_t)(source->at - buf->data) : 0;
+	ssize_t n;
+
+	if (source->ended || buf->size - done >= MESSAGE_MAX)
+		return 0;
+	if (buf_reserve(buf, PIECE) < 0)
+		return -1;
+	buf->size -= done;
+	memmove(buf->data, buf->data + done, buf->size);
+	source->before += done;
+	source->at = buf->data;
+	n = io_read(source->fd, buf->data + buf->size, PIECE);
+	if (n < 0)
+		return -1;
+	buf->size += (size_t)n;
+	source->ended = n < PIECE;
+	return 0;
+}
+
+/* 1, 0 at the end, or -1; where it stands is noted. */
+static int take(struct pagemap_list *list, struct source *source,
+		const ProtobufCMessageDescriptor *type,
+		ProtobufCMessage **message)
+{
+	if (fill(source) < 0)
+		return -1;
+	list->at = source->before + (uint64_t)(source->at - source->buf.data);
+	return img_take_within(&source->at, source->buf.data + source->buf.size,
+			       MEMORY_MAX, type, message);
+}
+
+static int parse_entries(struct pagemap_list *list, struct source *source,
+			 uint32_t page_size)
 {
 	ProtobufCMessage *message;
 
 	while (true) {
 		struct pagemap_entry entry = {0};
-		int result;
-
-		list->at = (uint64_t)(at - file->data);
-		entry.at = list->at;
-		result = img_take(&at, file->data + file->size,
+		int result = take(list, source,
 				  &criu__pagemap_entry__descriptor, &message);
-		if (result < 0)
+
+		entry.at = list->at;
+		if (result < 0 && errno == EBADMSG)
 			return bad(list,
 				   "an entry that is cut short or damaged");
-		if (!result)
-			return 0;
+		if (result <= 0)
+			return result;
 		result = take_message(list, (const Criu__PagemapEntry *)message,
 				      &entry);
 		protobuf_c_message_free_unpacked(message, NULL);
@@ -135,18 +184,18 @@ static int parse_entries(struct pagemap_list *list, const struct buf *file,
 	}
 }
 
-static int parse(struct pagemap_list *list, const struct buf *file,
+static int parse(struct pagemap_list *list, struct source *source,
 		 uint32_t page_size)
 {
-	const char *at = file->data;
-	const char *end = at + file->size;
 	ProtobufCMessage *head;
 	size_t unknown;
 
-	if (img_take_magic(&at, end, IMG_COMMON, IMG_PAGEMAP) < 0)
+	if (fill(source) < 0)
+		return -1;
+	if (img_take_magic(&source->at, source->buf.data + source->buf.size,
+			   IMG_COMMON, IMG_PAGEMAP) < 0)
 		return bad(list, "it does not begin as a pagemap");
-	list->at = (uint64_t)(at - file->data);
-	if (img_take(&at, end, &criu__pagemap_head__descriptor, &head) <= 0)
+	if (take(list, source, &criu__pagemap_head__descriptor, &head) <= 0)
 		return bad(list, "a head that is cut short or damaged");
 	list->pages_id = ((const Criu__PagemapHead *)head)->pages_id;
 	unknown = head->n_unknown_fields;
@@ -154,26 +203,25 @@ static int parse(struct pagemap_list *list, const struct buf *file,
 	if (unknown)
 		return bad(list, "a head with a field that is not known "
 				 "(are its pages compressed?)");
-	return parse_entries(list, file, at, page_size);
+	return parse_entries(list, source, page_size);
 }
 
 int pagemap_list_read_file(struct pagemap_list *list, int dir, const char *name,
 			   uint32_t page_size)
 {
-	struct buf file = {0};
+	own_fd int fd = img_open(dir, name);
+	struct source source = {.fd = fd};
 	int result;
 
 	*list = (struct pagemap_list){.why = "it is no file"};
-	result = img_read_file(dir, name, &file);
-	if (result == 0)
-		result = parse(list, &file, page_size);
+	result = fd < 0 ? -1 : parse(list, &source, page_size);
 	if (result < 0) {
 		struct pagemap_list fault = {.why = list->why, .at = list->at};
 
 		pagemap_list_release(list);
 		*list = fault;
 	}
-	buf_release(&file);
+	buf_release(&source.buf);
 	return result;
 }
 

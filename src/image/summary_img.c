@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#define INVENTORY_MAX (1u << 20) /* bytes, and as it is unpacked */
+
 #define MODE_READ 2 /* CRIU's VM_READ (criu/include/cr_options.h) */
 
 static int write_message(int dir, const char *name, uint32_t first,
@@ -42,7 +44,8 @@ static int parse_inventory(const struct buf *file, uint64_t *uptime_us)
 
 	if (img_take_magic(&at, end, 0, IMG_INVENTORY) < 0)
 		return -1;
-	if (img_take(&at, end, &criu__inventory__descriptor, &message) <= 0) {
+	if (img_take_within(&at, end, INVENTORY_MAX,
+			    &criu__inventory__descriptor, &message) <= 0) {
 		errno = EBADMSG;
 		return -1;
 	}
@@ -54,7 +57,7 @@ static int parse_inventory(const struct buf *file, uint64_t *uptime_us)
 int inventory_read(int dir, uint64_t *uptime_us)
 {
 	struct buf file = {0};
-	int result = img_read_file(dir, INVENTORY_NAME, &file);
+	int result = img_read_small(dir, INVENTORY_NAME, INVENTORY_MAX, &file);
 
 	if (result == 0)
 		result = parse_inventory(&file, uptime_us);
