@@ -103,7 +103,7 @@ static bool is_same_by_uptime(const struct parent *parent,
 static bool is_same_by_head(const struct parent *parent,
 			    const struct parent_task *task)
 {
-	const Pagestream__Task *held = head_task(&parent->head, task->ns_pid);
+	const struct head_task *held = head_task(&parent->head, task->ns_pid);
 
 	return held && held->start_time == task->start_time &&
 	       held->start_stack == task->start_stack;

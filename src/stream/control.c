@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "stream/control.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAME_MAX_BYTES 4096
+#define PIECE_BYTES    8 /* that malloc(3) adds to each piece */
 
 int control_encode(const ProtobufCMessage *message, struct buf *out)
 {
@@ -144,24 +147,46 @@ static bool message_is_valid(uint16_t kind, const ProtobufCMessage *message)
 	}
 }
 
+/* What is freed meanwhile is little, and not given back. */
+static void *reserve(void *left, size_t size)
+{
+	if (size + PIECE_BYTES > *(size_t *)left) {
+		*(size_t *)left = 0;
+		return NULL;
+	}
+	*(size_t *)left -= size + PIECE_BYTES;
+	return malloc(size);
+}
+
+static void release(void *unused, void *data)
+{
+	(void)unused;
+	free(data);
+}
+
 ProtobufCMessage *control_decode(const struct frame *frame)
 {
 	const ProtobufCMessageDescriptor *type = descriptor_of(frame->kind);
-	ProtobufCMessage *message;
+	size_t left = CONTROL_MEMORY(frame->table_size);
+	ProtobufCAllocator allocator = {reserve, release, &left};
+	ProtobufCMessage *message =
+		type ? protobuf_c_message_unpack(type, &allocator,
+						 frame->table_size,
+						 frame->table)
+		     : NULL;
 
-	if (!type)
-		return NULL;
-	message = protobuf_c_message_unpack(type, NULL, frame->table_size,
-					    frame->table);
-	if (message && !message_is_valid(frame->kind, message)) {
-		control_free(message);
-		return NULL;
-	}
-	return message;
+	if (message && message_is_valid(frame->kind, message))
+		return message;
+	errno = message || left ? EBADMSG : ENOMEM;
+	control_free(message);
+	return NULL;
 }
 
 void control_free(ProtobufCMessage *message)
 {
+	int error = errno;
+
 	if (message)
 		protobuf_c_message_free_unpacked(message, NULL);
+	errno = error;
 }

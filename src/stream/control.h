@@ -14,12 +14,21 @@
 
 #define CONTROL_VERSION 0 /* minor */
 
+/*
+ * Bytes that a message of so many may take once it is unpacked.  A thread of
+ * 17 bytes takes some 100, and so does an empty one, of two.
+ */
+#define CONTROL_MEMORY(size) ((1u << 20) + 8 * (size_t)(size))
+
 /* The message as bytes, in out, which is emptied first; -1 with ENOMEM. */
 int control_encode(const ProtobufCMessage *message, struct buf *out);
 
 bool control_is(uint16_t kind);
 
-/* NULL when the frame's table is not a valid message of its kind. */
+/*
+ * NULL when the frame's table is not a valid message of its kind; with ENOMEM
+ * when it would take more than CONTROL_MEMORY, otherwise EBADMSG.
+ */
 ProtobufCMessage *control_decode(const struct frame *frame);
 
 void control_free(ProtobufCMessage *message);

@@ -9,18 +9,19 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static int keep_task(struct head *head, ProtobufCMessage *message)
+static int keep_task(struct head *head, const Pagestream__Task *task)
 {
-	Pagestream__Task **tasks =
-		// NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers
+	struct head_task *tasks =
 		reallocarray(head->tasks, head->nr_tasks + 1, sizeof(*tasks));
 
-	if (!tasks) {
-		control_free(message);
+	if (!tasks)
 		return -1;
-	}
 	head->tasks = tasks;
-	head->tasks[head->nr_tasks++] = (Pagestream__Task *)message;
+	head->tasks[head->nr_tasks++] = (struct head_task){
+		.ns_pid = task->ns_pid,
+		.start_time = task->start_time,
+		.start_stack = task->start_stack,
+	};
 	return 0;
 }
 
@@ -33,16 +34,14 @@ static int read_frames(struct head *head, struct stream_reader *reader)
 	while ((status = stream_next(reader, &frame)) == FRAME_OK) {
 		ProtobufCMessage *message = reader->message;
 
-		if (frame.kind != KIND_TASK && frame.kind != KIND_RELEASE &&
-		    frame.kind != KIND_THAWED)
+		if (frame.kind == KIND_TASK &&
+		    keep_task(head, (const Pagestream__Task *)message) < 0)
+			return -1;
+		if (frame.kind != KIND_RELEASE && frame.kind != KIND_THAWED)
 			continue;
 		reader->message = NULL; /* ours now */
-		if (frame.kind != KIND_TASK) {
-			head->release = (Pagestream__Release *)message;
-			return 0;
-		}
-		if (keep_task(head, message) < 0)
-			return -1;
+		head->release = (Pagestream__Release *)message;
+		return 0;
 	}
 	errno = status == FRAME_ERROR ? errno : EBADMSG;
 	return -1;
@@ -79,18 +78,16 @@ int head_read(struct head *head, int dir)
 
 void head_release(struct head *head)
 {
-	for (size_t i = 0; i < head->nr_tasks; i++)
-		control_free(&head->tasks[i]->base);
 	if (head->release)
 		control_free(&head->release->base);
 	free(head->tasks);
 	*head = (struct head){0};
 }
 
-const Pagestream__Task *head_task(const struct head *head, uint32_t ns_pid)
+const struct head_task *head_task(const struct head *head, uint32_t ns_pid)
 {
 	for (size_t i = 0; i < head->nr_tasks; i++)
-		if (head->tasks[i]->ns_pid == ns_pid)
-			return head->tasks[i];
+		if (head->tasks[i].ns_pid == ns_pid)
+			return &head->tasks[i];
 	return NULL;
 }

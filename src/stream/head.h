@@ -11,9 +11,15 @@
 
 #define HEAD_NAME "pagepipe.head"
 
+struct head_task {
+	uint32_t ns_pid;
+	uint64_t start_time;
+	uint64_t start_stack;
+};
+
 struct head {
 	Pagestream__Release *release;
-	Pagestream__Task **tasks;
+	struct head_task *tasks;
 	size_t nr_tasks;
 };
 
@@ -25,6 +31,6 @@ int head_read(struct head *head, int dir);
 void head_release(struct head *head);
 
 /* The task of that pid in its own namespace, or NULL. */
-const Pagestream__Task *head_task(const struct head *head, uint32_t ns_pid);
+const struct head_task *head_task(const struct head *head, uint32_t ns_pid);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "stream/reader.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define FEATURES_KNOWN 0
@@ -62,6 +63,16 @@ static enum frame_status take_subject(struct stream_reader *reader,
 	return FRAME_OK;
 }
 
+static enum frame_status take_task(struct stream_reader *reader,
+				   const struct frame *frame)
+{
+	if (frame->subject != reader->nr_tasks++)
+		return bad(reader, "tasks out of order");
+	if (reader->nr_tasks > STREAM_TASKS_MAX)
+		return bad(reader, "more tasks than a stream may have");
+	return FRAME_OK;
+}
+
 static enum frame_status take_runs(struct stream_reader *reader,
 				   const struct frame *frame)
 {
@@ -104,6 +115,8 @@ static enum frame_status take_image(struct stream_reader *reader,
 	if (order == 0 && (reader->image.size != last.size ||
 			   reader->image.offset < reader->image_end))
 		return bad(reader, "pieces of an image file out of order");
+	if (order && ++reader->nr_images > STREAM_IMAGES_MAX)
+		return bad(reader, "more image files than a stream may have");
 	reader->has_image = true;
 	reader->image_end = reader->image.offset + frame->body_size;
 	reader->body_bytes += frame->body_size;
@@ -236,9 +249,7 @@ static enum frame_status take_content(struct stream_reader *reader,
 	case KIND_HELLO:
 		return take_hello(reader);
 	case KIND_TASK:
-		return frame->subject == reader->nr_tasks++
-			       ? FRAME_OK
-			       : bad(reader, "tasks out of order");
+		return take_task(reader, frame);
 	case KIND_THAWED:
 		reader->thawed = true;
 		return FRAME_OK;
@@ -276,15 +287,29 @@ static const char *senseless(uint16_t kind)
 	}
 }
 
-static bool take_message(struct stream_reader *reader,
-			 const struct frame *frame)
+static bool is_list(uint16_t kind)
+{
+	return kind == KIND_TASK || kind == KIND_MAPS || kind == KIND_VMAS;
+}
+
+static enum frame_status take_message(struct stream_reader *reader,
+				      const struct frame *frame)
 {
 	control_free(reader->message);
 	reader->message = NULL;
 	if (!control_is(frame->kind))
-		return true;
+		return FRAME_OK;
+	if (is_list(frame->kind))
+		reader->list_bytes += frame->table_size;
+	if (reader->list_bytes > STREAM_LISTS_MAX)
+		return bad(reader, "more of TASK, MAPS and VMAS than a stream "
+				   "may have");
 	reader->message = control_decode(frame);
-	return reader->message;
+	if (reader->message)
+		return FRAME_OK;
+	return bad(reader, errno == ENOMEM
+				   ? "a message that would take too much memory"
+				   : senseless(frame->kind));
 }
 
 enum frame_status stream_next(struct stream_reader *reader, struct frame *frame)
@@ -299,8 +324,9 @@ enum frame_status stream_next(struct stream_reader *reader, struct frame *frame)
 		return bad(reader, "frames out of order");
 	if (place != PLACE_IMAGES && !image_is_whole(reader))
 		return bad(reader, "an image file that is not whole");
-	if (!take_message(reader, frame))
-		return bad(reader, senseless(frame->kind));
+	status = take_message(reader, frame);
+	if (status != FRAME_OK)
+		return status;
 	status = take_content(reader, frame, place);
 	reader->place = place;
 	return status;

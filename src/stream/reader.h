@@ -14,6 +14,12 @@
 #include "stream/runs.h"
 #include "vm/tally.h"
 
+/* What one stream may have, so that who keeps it has enough memory. */
+#define STREAM_TASKS_MAX  65536u
+#define STREAM_IMAGES_MAX (1u << 20)
+#define STREAM_LISTS_MAX  (256u << 20) /* bytes of TASK, MAPS and VMAS tables  \
+					*/
+
 enum stream_place {
 	PLACE_START,
 	PLACE_TASKS, /* HELLO was seen */
@@ -35,6 +41,7 @@ struct stream_reader {
 	vaddr_t low;      /* where the subject's next run may begin */
 	struct tally tally;
 	uint64_t body_bytes;
+	uint64_t list_bytes;       /* of TASK, MAPS and VMAS tables */
 	ProtobufCMessage *message; /* of the present control frame */
 	Pagestream__Hello *hello;  /* from HELLO on */
 	Pagestream__End *end;      /* from END on */
@@ -43,6 +50,7 @@ struct stream_reader {
 	struct image_piece image; /* the present IMAGE frame's, or the last */
 	uint64_t image_end;       /* of that piece, bytes into its file */
 	bool has_image;
+	uint32_t nr_images;
 };
 
 /* Frames from in; out is watched as frame.h says.  -1 with ENOMEM. */
