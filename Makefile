@@ -190,19 +190,28 @@ fuzz-frame.tool    := framedump
 fuzz-xfer.tool     := pageserve
 fuzz-announce.tool := lazyserve
 fuzz-event.tool    := lazyserve
+fuzz-framedump.tool := framedump
+fuzz-imgread.tool  := imgread
+fuzz-imgwrite.tool := imgwrite
+fuzz-tracker.tool  := memtrack
 # What is planted in its twin, if not in buf_reserve() (tests/fuzz/kit/plant.c).
 fuzz-announce.plant := recvmsg
 fuzz-event.plant    := left_empty
+fuzz-keeper.plant   := recv
+fuzz-tracker.plant  := local_attached
+comma := ,
+FUZZ_WRAPS  := malloc calloc realloc reallocarray free strdup \
+	protobuf_c_message_unpack protobuf_c_message_free_unpacked
+FUZZ_WRAP   := $(FUZZ_WRAPS:%=-Wl$(comma)--wrap=%)
 FUZZ_KIT    := $(filter-out %/replay.c %/plant.c,$(wildcard tests/fuzz/kit/*.c))
 REPLAYERS   := $(FUZZ:%=build-replay/fuzz/%) $(FUZZ:%=build-replay/fuzz/%.planted)
 
-comma := ,
 # $(1) frame  $(2) its main()  $(3) what its name ends in  $(4) options
 define fuzz
 $O/fuzz/$(1)$(3): tests/fuzz/$(1).c $(FUZZ_KIT) $(2) $(call fuzz-uses,$(1)) $(wildcard tests/fuzz/kit/*.h) Makefile
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$(Q)$$(CC) $$(CPPFLAGS) -Itests/fuzz $$(WARN) $$(HARDEN) $$(CFLAGS) $$(LDFLAGS) $(4) -Wl,--as-needed -o $$@ \
+	$(Q)$$(CC) $$(CPPFLAGS) -Itests/fuzz $$(WARN) $$(HARDEN) $$(CFLAGS) $$(LDFLAGS) $(4) $(FUZZ_WRAP) -Wl,--as-needed -o $$@ \
 		$$(filter %.c %.a,$$^) $(call libs,$(helpers.uses))
 endef
 fuzz-uses = $(patsubst %,$O/lib%.a,$(fuzz-$(1).tool) stage $(helpers.uses))

@@ -31,7 +31,7 @@ targets() { basename -s .c "$FUZZ"/*.c; }
 		replay "$target" || { echo "$target:"; tail -n 30 said; false; }
 		[ "$(tail -n 1 said)" = "$(kept "$target" | wc -l) files, no fault" ]
 	done
-	[ "$(targets | wc -l)" -ge 5 ]
+	[ "$(targets | wc -l)" -ge 11 ]
 }
 
 @test "fuzz: (twin) each target reports a fault that was planted" {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kit/kit.h"
 
+#include "kit/memory.h"
+
 #include "base/die.h"
 
 #include <fcntl.h>
@@ -64,14 +66,17 @@ static bool running;
 
 bool kit_run(void (*act)(void *of), void *of)
 {
-	if (setjmp(out)) {
-		running = false;
-		return false;
-	}
+	volatile bool died = true;
+
 	running = true;
-	act(of);
+	memory_begin();
+	if (!setjmp(out)) {
+		act(of);
+		died = false;
+	}
+	memory_end();
 	running = false;
-	return true;
+	return !died;
 }
 
 static void format_all(const char *format, va_list args)
@@ -133,6 +138,19 @@ int kit_reader(const uint8_t *data, size_t size)
 	if (size && pwrite(fd, data, size, 0) != (ssize_t)size)
 		must_be(-1, "input");
 	return fd;
+}
+
+int kit_first(void)
+{
+	int fd = must_be(dup(STDERR_FILENO), "dup");
+
+	close(fd);
+	return fd;
+}
+
+void kit_close(int first)
+{
+	close_range((unsigned)first, ~0U, 0);
 }
 
 static char path[PATH_MAX];

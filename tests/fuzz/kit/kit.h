@@ -33,12 +33,20 @@ size_t kit_bytes(struct kit_input *input, size_t size, const uint8_t **data);
 
 /* false: it has died.  What it had reserved is lost then. */
 bool kit_run(void (*act)(void *of), void *of);
+/* Bytes that it had reserved, at most at a time. */
+size_t kit_peak(void);
+/* Frees what it has left. */
+void kit_free(void);
 
 /* What must hold of the product, whatever comes in; otherwise a report. */
 void kit_must(bool holds, const char *what);
 
 /* A descriptor to read those bytes from, up to its end. */
 int kit_reader(const uint8_t *data, size_t size);
+
+/* Closes every descriptor from that one on: what a tool that died has left. */
+int kit_first(void);
+void kit_close(int first);
 
 /* A directory of our own, removed in the end: its path and descriptor. */
 const char *kit_path(void);

@@ -6,6 +6,7 @@
  */
 #include "base/buf.h"
 #include "lazyserve/left.h"
+#include "proc/local.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -16,7 +17,11 @@ IF_WRAPPED int __real_buf_reserve(struct buf *buf, size_t more);
 int __wrap_buf_reserve(struct buf *buf, size_t more);
 IF_WRAPPED ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+IF_WRAPPED ssize_t __real_recv(int fd, void *data, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags);
 void __wrap_left_empty(struct left *left, vaddr_t from, uint64_t size);
+int __wrap_local_attached(const struct msghdr *message,
+			  const union local_fd *room);
 
 /* It promises room, and gives one byte. */
 int __wrap_buf_reserve(struct buf *buf, size_t more)
@@ -45,4 +50,19 @@ void __wrap_left_empty(struct left *left, vaddr_t from, uint64_t size)
 	(void)left;
 	(void)from;
 	(void)size;
+}
+
+/* What is longer than it should be is cut. */
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags)
+{
+	return __real_recv(fd, data, size, flags & ~MSG_TRUNC);
+}
+
+/* A descriptor that came along is overlooked, and stays. */
+int __wrap_local_attached(const struct msghdr *message,
+			  const union local_fd *room)
+{
+	(void)message;
+	(void)room;
+	return -1;
 }

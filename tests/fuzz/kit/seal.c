@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kit/seal.h"
 
+#include "kit/kit.h"
+
 #include "stream/control.h"
-#include "stream/frame.h"
+#include "stream/reader.h"
 #include "stream/wire.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #define CRC_AT      16
 #define DIGEST_SIZE 8
@@ -128,4 +130,33 @@ int seal(struct buf *out, const uint8_t *data, size_t size)
 	}
 	buf_release(&sealing.table);
 	return n < 0 ? -1 : buf_append(out, data, size);
+}
+
+int seal_reader(const uint8_t *data, size_t size, bool sealed)
+{
+	struct buf stream = {0};
+	int fd;
+
+	if (!sealed)
+		return kit_reader(data, size);
+	kit_must(seal(&stream, data, size) == 0, "there is memory");
+	fd = kit_reader((const uint8_t *)stream.data, stream.size);
+	buf_release(&stream);
+	return fd;
+}
+
+bool seal_is_whole(int fd)
+{
+	struct stream_reader reader;
+	enum frame_status status;
+	struct frame frame;
+
+	lseek(fd, 0, SEEK_SET);
+	kit_must(stream_reader_init(&reader, fd, -1) == 0, "there is memory");
+	while ((status = stream_next(&reader, &frame)) == FRAME_OK)
+		;
+	if (status == FRAME_END)
+		status = stream_finish(&reader);
+	stream_reader_release(&reader);
+	return status == FRAME_END;
 }

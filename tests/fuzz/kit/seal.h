@@ -10,10 +10,17 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Appends to out; -1 with ENOMEM. */
 int seal(struct buf *out, const uint8_t *data, size_t size);
+
+/* A descriptor to read a stream from: the bytes, sealed or as they are. */
+int seal_reader(const uint8_t *data, size_t size, bool sealed);
+
+/* What somebody else than the tool says of the stream, from its beginning. */
+bool seal_is_whole(int fd);
 
 #endif
