@@ -18,7 +18,7 @@
  * Bytes that a message of so many may take once it is unpacked.  A thread of
  * 17 bytes takes some 100, and so does an empty one, of two.
  */
-#define CONTROL_MEMORY(size) ((1u << 20) + 8 * (size_t)(size))
+#define CONTROL_MEMORY(size) ((8u << 20) + 8 * (size_t)(size))
 
 /* The message as bytes, in out, which is emptied first; -1 with ENOMEM. */
 int control_encode(const ProtobufCMessage *message, struct buf *out);

@@ -17,8 +17,7 @@
 /* What one stream may have, so that who keeps it has enough memory. */
 #define STREAM_TASKS_MAX  65536u
 #define STREAM_IMAGES_MAX (1u << 20)
-#define STREAM_LISTS_MAX  (256u << 20) /* bytes of TASK, MAPS and VMAS tables  \
-					*/
+#define STREAM_LISTS_MAX  (256u << 20) /* bytes of TASK, MAPS, VMAS */
 
 enum stream_place {
 	PLACE_START,
