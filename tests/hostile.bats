@@ -83,7 +83,7 @@ little() { [ "$PEAK" -le $((HONEST + MORE)) ] || { echo "$PEAK KiB, honest $HONE
 	not little task
 }
 
-@test "hostile: more tasks and lists than a stream may have" {
+@test "hostile: more tasks, lists and images than a stream may have" {
 	claim tasks
 	peak 2 imgwrite images
 	grep -q 'more tasks than a stream may have' errors
@@ -92,6 +92,10 @@ little() { [ "$PEAK" -le $((HONEST + MORE)) ] || { echo "$PEAK KiB, honest $HONE
 	peak 2 framedump -t
 	grep -q 'more of TASK, MAPS and VMAS than a stream may have' errors
 	little lists
+	claim images
+	peak 2 framedump -t
+	grep -q 'more image files than a stream may have' errors
+	little images
 }
 
 # refused REASON: imgread does not take $T/images.

@@ -4,7 +4,7 @@
 task, end, vmas, hello, maps, release, thawed: a frame of that kind, as large
 as it may be, of the smallest pieces that a protobuf message can have; threads,
 stackless, mappings: what is honest, and as much as a stream should carry;
-tasks, lists: too many of them."""
+tasks, lists, images: too many of them."""
 import sys
 
 LARGE, LIST, SMALL = 4 << 20, 256 << 10, 4096
@@ -63,6 +63,9 @@ hostile = {
         TASK.format(n, n + 7) for n in range(65537)),
     "lists": lambda: BEGIN + filled("\nMAPS 0", b"\x0a\xfc\xff\x0f" + b"x" *
                                     (LIST - 4), LIST) + "\nagain" * 1024,
+    "images": lambda: BEGIN + "\n" + RELEASE + "\n" + "\n".join(
+        f"IMAGE 0 type=104 id={n} offset=0 size=0 body=0 digest=auto"
+        for n in range((1 << 20) + 1)),
 }
 if what in hostile:
     print(hostile[what]())
