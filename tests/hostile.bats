@@ -2,6 +2,8 @@
 # hostile: whatever a stream or a directory claims, who reads it takes little
 # memory.
 
+export BATS_TEST_TIMEOUT=150
+
 load helpers/lib
 
 setup() {
