@@ -50,7 +50,6 @@ static const char *const names[] = {
 	"parent/" INVENTORY_NAME,
 };
 
-static int first;   /* descriptor of a tool */
 static int nowhere; /* where its output goes in between */
 static char path[PATH_MAX];
 
@@ -63,7 +62,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	mkdirat(kit_dir(), "parent", 0700);
 	snprintf(path, sizeof(path), "%s/child", kit_path());
 	nowhere = dup(STDOUT_FILENO);
-	first = kit_first();
 	return 0;
 }
 
@@ -148,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct kit_input input = {data, size};
 	uint8_t how = kit_byte(&input);
+	int first = kit_first();
 	static struct imgread self;
 	int out = kit_reader(NULL, 0);
 

@@ -29,8 +29,6 @@ int imgwrite_main(int argc, char **argv);
 
 enum { SEALED = 1, INDEX = 2, FORCED = 4, ON_PARENT = 8, IN_PLACE = 16 };
 
-static int first; /* descriptor of a tool */
-
 static int open_below(const char *name)
 {
 	return openat(kit_dir(), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -57,7 +55,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		 "a parent can be made");
 	pagemap_img_release(&img);
 	close(fd);
-	first = kit_first();
 	return 0;
 }
 
@@ -200,6 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct kit_input input = {data, size};
 	uint8_t how = kit_byte(&input);
+	int first = kit_first();
 	static struct writing writing;
 	static char path[PATH_MAX];
 	bool done;

@@ -44,7 +44,10 @@ void kit_must(bool holds, const char *what);
 /* A descriptor to read those bytes from, up to its end. */
 int kit_reader(const uint8_t *data, size_t size);
 
-/* Closes every descriptor from that one on: what a tool that died has left. */
+/*
+ * Closes every descriptor from that one on: what a tool that died has left. The
+ * first one of this run; libFuzzer may have some before it.
+ */
 int kit_first(void);
 void kit_close(int first);
 
