@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "proc/attach.h"
 
+#include "proc/procfs.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,7 +124,7 @@ static enum seize_result refused(struct seize *seize, struct seize_task *task,
 
 	if (task_status(task->pid, tid, &status) < 0 ||
 	    task_stat(task->pid, tid, &stat) < 0)
-		return SEIZE_OK;
+		return procfs_is_gone() ? SEIZE_OK : SEIZE_ERROR;
 	if (status.tracer == getpid())
 		return add_seized(seize, task, tid);
 	if (stat.state == 'Z' || stat.state == 'X')
@@ -147,10 +149,12 @@ static enum seize_result attach_thread(struct seize *seize,
 
 		if (!ptrace(PTRACE_SEIZE, tid, NULL, OPTIONS))
 			return add_seized(seize, task, tid);
-		if (errno == ESRCH)
+		if (errno == ESRCH) {
 			seize->restless = true;
-		if (errno != EPERM)
 			return SEIZE_OK;
+		}
+		if (errno != EPERM)
+			return SEIZE_ERROR;
 		result = refused(seize, task, tid, &again);
 		if (!again)
 			return result;
@@ -168,6 +172,8 @@ static enum seize_result describe(struct seize *seize, struct seize_task *task)
 
 	if (task_stat(task->pid, 0, &task->stat) < 0 ||
 	    task_status(task->pid, 0, &status) < 0) {
+		if (!procfs_is_gone())
+			return SEIZE_ERROR;
 		if (task->named)
 			return blame(seize, SEIZE_GONE, task->pid);
 		task->left_out = true;
@@ -202,6 +208,8 @@ static enum seize_result add_children(struct seize *seize, pid_t pid, pid_t tid)
 
 		for (size_t i = 0; i < nr && result == SEIZE_OK; i++)
 			result = add_child(seize, child[i]);
+	} else if (!procfs_is_gone()) {
+		result = SEIZE_ERROR;
 	}
 	buf_release(&children);
 	return result;
@@ -219,7 +227,8 @@ static enum seize_result attach_task(struct seize *seize, size_t index)
 
 	if (seize->tasks[index].left_out)
 		return SEIZE_OK;
-	task_threads(pid, &tids);
+	if (task_threads(pid, &tids) < 0 && !procfs_is_gone())
+		result = SEIZE_ERROR;
 	tid = (const pid_t *)tids.data;
 	nr = tids.size / sizeof(*tid);
 	for (size_t i = 0; i < nr && result == SEIZE_OK; i++) {

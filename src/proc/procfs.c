@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/own.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -24,13 +25,21 @@ int procfs_open(pid_t pid, pid_t tid, const char *name)
 	return procfs_open_as(pid, tid, name, O_RDONLY);
 }
 
+bool procfs_is_gone(void)
+{
+	return errno == ENOENT || errno == ESRCH || errno == EACCES ||
+	       errno == EPERM;
+}
+
 int procfs_read_more(int fd, struct buf *out)
 {
 	ssize_t n;
 
 	if (buf_reserve(out, 4096 + 1) < 0)
 		return -1;
-	n = read(fd, out->data + out->size, out->room - out->size - 1);
+	do
+		n = read(fd, out->data + out->size, out->room - out->size - 1);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -1;
 	out->size += (size_t)n;

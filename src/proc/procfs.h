@@ -9,8 +9,14 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
+/*
+ * Is it one of these, in errno?  Any other failure (no descriptor, no memory)
+ * says nothing of the process, which must then not be left out.
+ */
+bool procfs_is_gone(void);
 int procfs_open(pid_t pid, pid_t tid, const char *name);
 /* With the flags of open(2), to write. */
 int procfs_open_as(pid_t pid, pid_t tid, const char *name, int flags);

@@ -197,8 +197,12 @@ enum seize_result seize_stop(struct seize *seize, uint64_t limit_ns)
 		result = stop_all(seize, seize->stop_ns + limit_ns);
 	if (result == SEIZE_OK)
 		result = miss_ended(seize);
-	if (result != SEIZE_OK)
+	if (result != SEIZE_OK) {
+		int error = errno;
+
 		undo(seize);
+		errno = error;
+	}
 	return result;
 }
 

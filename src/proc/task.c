@@ -133,6 +133,18 @@ int task_status(pid_t pid, pid_t tid, struct task_status *status)
 	return result;
 }
 
+/* A list that cannot be read to its end must not be taken for a shorter one. */
+static struct dirent *next_entry(DIR *dir, int *result)
+{
+	struct dirent *entry;
+
+	errno = 0;
+	entry = readdir(dir);
+	if (!entry && errno)
+		*result = -1;
+	return entry;
+}
+
 int task_threads(pid_t pid, struct buf *out)
 {
 	struct dirent *entry;
@@ -144,7 +156,7 @@ int task_threads(pid_t pid, struct buf *out)
 	dir = opendir(path);
 	if (!dir)
 		return -1;
-	while (result == 0 && (entry = readdir(dir))) {
+	while (result == 0 && (entry = next_entry(dir, &result))) {
 		pid_t tid = (pid_t)number(entry->d_name);
 
 		if (tid > 0)
@@ -180,7 +192,7 @@ static int add_children(pid_t pid, struct buf *out)
 
 	for (size_t i = 0; result == 0 && i < threads.size / sizeof(pid_t); i++)
 		if (task_children(pid, ((pid_t *)threads.data)[i], out) < 0 &&
-		    errno == ENOMEM)
+		    !procfs_is_gone())
 			result = -1;
 	buf_release(&threads);
 	return result;
@@ -194,7 +206,7 @@ int task_tree(pid_t pid, struct buf *out)
 		return -1;
 	for (; at < out->size; at += sizeof(pid)) {
 		memcpy(&pid, out->data + at, sizeof(pid));
-		if (add_children(pid, out) < 0 && errno == ENOMEM)
+		if (add_children(pid, out) < 0 && !procfs_is_gone())
 			return -1;
 	}
 	return 0;
@@ -220,7 +232,7 @@ int task_descriptors(pid_t pid, pid_t tid, const char *prefix, struct buf *out)
 	dir = opendir(path);
 	if (!dir)
 		return -1;
-	while (result == 0 && (entry = readdir(dir))) {
+	while (result == 0 && (entry = next_entry(dir, &result))) {
 		int fd = (int)number(entry->d_name);
 
 		if (links_to(dirfd(dir), entry->d_name, prefix))
