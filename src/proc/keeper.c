@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "proc/deadman.h"
 #include "proc/host.h"
 #include "proc/local.h"
 
@@ -19,7 +20,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DEADMAN_NS       S_NS
 #define TURN_NS          (250 * MS_NS) /* how often the timer is pushed on */
 #define FIRST_ATTEMPT_NS (20 * MS_NS)
 #define LAST_ATTEMPT_NS  (640 * MS_NS) /* must stay under DEADMAN_NS */
@@ -68,24 +68,10 @@ static int open_listener(struct keeper *keeper)
 	return keeper->listener < 0 ? -1 : 0;
 }
 
-static int make_deadman(struct keeper *keeper)
-{
-	struct sigevent event = {
-		.sigev_notify = SIGEV_SIGNAL,
-		.sigev_signo = SIGKILL,
-	};
-
-	return timer_create(CLOCK_MONOTONIC, &event, &keeper->deadman);
-}
-
 static void set_deadman(struct keeper *keeper, uint64_t ns)
 {
-	struct itimerspec when = {
-		.it_value = {(time_t)(ns / S_NS), (long)(ns % S_NS)},
-	};
-
 	keeper->armed = ns > 0;
-	timer_settime(keeper->deadman, 0, &when, NULL);
+	deadman_set(keeper->deadman, ns);
 }
 
 static void still_alive(void *keeper)
@@ -102,7 +88,7 @@ int keeper_open(struct keeper *keeper)
 	keeper->lease = -1;
 	if (open_signals(keeper) < 0 || open_listener(keeper) < 0)
 		return -1;
-	return make_deadman(keeper);
+	return deadman_make(&keeper->deadman);
 }
 
 static void finish(struct keeper *keeper, enum keeper_end end)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "proc/deadman.h"
 #include "proc/maps.h"
 #include "proc/procfs.h"
 #include "proc/sleeper.h"
@@ -124,6 +125,19 @@ static vaddr_t find_instruction(pid_t pid, pid_t tid)
 
 /* --- stopping the thread --- */
 
+/* The process's only one: it goes on for a thread that has not stopped. */
+static int set_deadman(uint64_t ns)
+{
+	static timer_t deadman;
+	static bool made;
+
+	if (!made && deadman_make(&deadman) < 0)
+		return -1;
+	made = true;
+	deadman_set(deadman, ns);
+	return 0;
+}
+
 static bool wait_until(pid_t tid, int *status, uint64_t until)
 {
 	for (;;) {
@@ -189,6 +203,16 @@ static void hold_back(struct remote *remote, int number)
 		remote->signals[remote->nr_signals++] = number;
 }
 
+static int wait_for_thread(pid_t tid, int *status)
+{
+	pid_t pid;
+
+	do
+		pid = waitpid(tid, status, __WALL);
+	while (pid < 0 && errno == EINTR);
+	return pid < 0 ? -1 : 0;
+}
+
 /* Until it stops with that signal. */
 static int run_to(struct remote *remote, enum __ptrace_request request,
 		  int number)
@@ -197,7 +221,7 @@ static int run_to(struct remote *remote, enum __ptrace_request request,
 
 	for (;;) {
 		if (ptrace(request, remote->tid, NULL, NULL) < 0 ||
-		    waitpid(remote->tid, &status, __WALL) < 0)
+		    wait_for_thread(remote->tid, &status) < 0)
 			return -1;
 		if (!WIFSTOPPED(status))
 			return gone(ESRCH);
@@ -300,7 +324,6 @@ static void hurry_no_more(const struct remote *remote)
 static int save(struct remote *remote)
 {
 	struct task_status status;
-	uint64_t all = UINT64_MAX;
 
 	if (dispatches(remote->tid))
 		return gone(ENOTSUP);
@@ -312,11 +335,42 @@ static int save(struct remote *remote)
 		   &remote->mask) < 0)
 		return -1;
 	save_rseq(remote);
-	if (suspend_filter(remote, true) < 0)
-		return -1;
+	return suspend_filter(remote, true);
+}
+
+/*
+ * All that would stay with the target if we died, which it would survive, is
+ * changed once it has registers that it does not survive, and is put back
+ * before it has its own: no harm goes unseen.  Meanwhile the timer must not
+ * kill us.
+ */
+static int disturb(struct remote *remote)
+{
+	uint64_t all = UINT64_MAX;
+
+	if (remote->disturbed)
+		return 0;
+	remote->disturbed = true;
+	hurry(remote);
 	return ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(all), &all) < 0
 		       ? -1
 		       : 0;
+}
+
+static int calm(struct remote *remote)
+{
+	int result;
+
+	hurry_no_more(remote);
+	restore_rseq(remote);
+	ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(remote->mask),
+	       &remote->mask);
+	for (int i = 0; i < remote->nr_signals; i++)
+		syscall(SYS_tgkill, remote->pid, remote->tid,
+			remote->signals[i]);
+	result = arch_set_registers(remote->tid, &remote->own);
+	set_deadman(DEADMAN_NS);
+	return result;
 }
 
 int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
@@ -333,6 +387,8 @@ int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
 		return -1;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
+	if (set_deadman(DEADMAN_NS) < 0)
+		return -1;
 	if (stop(remote, clock_ns() + limit_ns) < 0)
 		return -1;
 	if (save(remote) < 0) {
@@ -340,8 +396,11 @@ int remote_begin(struct remote *remote, pid_t pid, pid_t tid, uint64_t limit_ns)
 		ptrace(PTRACE_DETACH, tid, NULL, NULL);
 		return -1;
 	}
-	hurry(remote);
-	if (arch_reveal(tid, &remote->own, cross, remote) == 0)
+	if (arch_steps)
+		return 0;
+	set_deadman(0);
+	if (disturb(remote) == 0 &&
+	    arch_reveal(tid, &remote->own, cross, remote) == 0)
 		return 0;
 	remote_end(remote);
 	return -1;
@@ -369,7 +428,8 @@ int remote_call(struct remote *remote, long nr, const uint64_t args[6],
 	struct arch_registers call =
 		arch_call(&remote->own, remote->instruction, nr, args);
 
-	if (arch_set_registers(remote->tid, &call) < 0 ||
+	set_deadman(0);
+	if (arch_set_registers(remote->tid, &call) < 0 || disturb(remote) < 0 ||
 	    make(remote, &call) < 0 ||
 	    arch_get_registers(remote->tid, &call) < 0)
 		return -1;
@@ -392,20 +452,12 @@ static int stop_again(struct remote *remote)
 
 int remote_end(struct remote *remote)
 {
-	int result = 0;
+	int result = remote->disturbed ? calm(remote) : 0;
 
-	if (arch_set_registers(remote->tid, &remote->own) < 0)
-		result = -1;
-	hurry_no_more(remote);
-	restore_rseq(remote);
-	ptrace(REQUEST_SET_SIGMASK, remote->tid, sizeof(remote->mask),
-	       &remote->mask);
 	suspend_filter(remote, false);
-	for (int i = 0; i < remote->nr_signals; i++)
-		syscall(SYS_tgkill, remote->pid, remote->tid,
-			remote->signals[i]);
 	if (stop_again(remote) < 0)
 		result = -1;
 	ptrace(PTRACE_DETACH, remote->tid, NULL, NULL);
+	set_deadman(0);
 	return result;
 }

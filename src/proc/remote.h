@@ -13,7 +13,8 @@
  * through.
  *
  * To be used in a process of its own: if the thread does not stop in time,
- * that process just ends, and the kernel detaches.
+ * that process just ends, and the kernel detaches.  A timer ends it too, when
+ * it is stopped itself, but not while the registers are not the target's own.
  */
 #ifndef PROC_REMOTE_H
 #define PROC_REMOTE_H
@@ -37,6 +38,7 @@ struct remote {
 	int policy;                  /* sched(7); -1: left as it is */
 	int signals[REMOTE_SIGNALS]; /* that came and were held back */
 	int nr_signals;
+	bool disturbed; /* its registers and more are not its own */
 };
 
 /*
