@@ -169,11 +169,18 @@ static void take_peer(struct keeper *keeper)
 	}
 }
 
+/* Who would wait for an answer that cannot be sent sees the end instead. */
 static void answer(int peer, enum lease_answer yes, uint64_t value)
 {
 	struct lease_packet packet = {.verb = yes, .value = value};
+	ssize_t n;
 
-	send(peer, &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT);
+	do
+		n = send(peer, &packet, sizeof(packet),
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		shutdown(peer, SHUT_RDWR);
 }
 
 static void grant(struct keeper *keeper, int peer, bool hold)
