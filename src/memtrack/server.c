@@ -89,11 +89,18 @@ static void take_peer(struct server *server, int listener)
 	server->peers[server->nr_peers++] = (struct peer){.fd = steal_fd(&fd)};
 }
 
+/* Who has not been told all must not take it for all: better nothing more. */
+static void tell(const struct peer *peer, const struct tracker_packet *packet)
+{
+	if (tracker_send(peer->fd, packet, NULL) < 0)
+		shutdown(peer->fd, SHUT_RDWR);
+}
+
 static void answer(const struct peer *peer, bool yes)
 {
 	struct tracker_packet packet = {.verb = yes ? TRACKER_YES : TRACKER_NO};
 
-	tracker_send(peer->fd, &packet, NULL);
+	tell(peer, &packet);
 }
 
 /* The descriptors go along, also of tasks that no round has seen yet. */
@@ -130,12 +137,13 @@ static void grant(struct server *server, struct peer *peer)
 	server->maker = peer->fd;
 	record_open(server->record, &peer->base, &packet.round, &tasks);
 	lend_armed(server, &tasks);
-	tracker_send(peer->fd, &packet, NULL);
+	tell(peer, &packet);
 	for (size_t i = 0; i < tasks.nr; i++)
-		tracker_send_task(peer->fd, &tasks.all[i]);
+		if (tracker_send_task(peer->fd, &tasks.all[i]) < 0)
+			shutdown(peer->fd, SHUT_RDWR);
 	take_back(&tasks);
 	packet = (struct tracker_packet){.verb = TRACKER_DONE};
-	tracker_send(peer->fd, &packet, NULL);
+	tell(peer, &packet);
 }
 
 static void grant_next(struct server *server)
@@ -189,7 +197,7 @@ static void tell_status(const struct server *server, const struct peer *peer)
 	};
 
 	memcpy(packet.status.id, record->id, sizeof(record->id));
-	tracker_send(peer->fd, &packet, NULL);
+	tell(peer, &packet);
 }
 
 /* TASK and RUNS: a round's report, or pages that were skipped. */
