@@ -202,12 +202,27 @@ static int lock_temporary(struct image_dir *dir)
 	return -1;
 }
 
+/* Nothing is in it yet. */
+static void give_up_temporary(struct image_dir *dir)
+{
+	int error = errno;
+
+	if (dir->fd >= 0)
+		close(dir->fd);
+	dir->fd = -1;
+	unlinkat(dir->parent, dir->temporary, AT_REMOVEDIR);
+	errno = error;
+}
+
 static enum image_dir_fault fill_temporary(struct image_dir *dir)
 {
 	for (int attempts = 0; attempts < 8; attempts++) {
-		if (make_temporary(dir) == 0 && lock_temporary(dir) == 0) {
-			dir->open = true;
-			return IMAGE_DIR_FINE;
+		if (make_temporary(dir) == 0) {
+			if (lock_temporary(dir) == 0) {
+				dir->open = true;
+				return IMAGE_DIR_FINE;
+			}
+			give_up_temporary(dir);
 		}
 		if (errno != EEXIST && errno != ENOENT && errno != EAGAIN)
 			break;
@@ -346,8 +361,20 @@ static int replace(struct image_dir *dir)
 	if (renameat2(dir->parent, dir->temporary, dir->parent, dir->name,
 		      RENAME_EXCHANGE) < 0)
 		return -1;
+	dir->open = false; /* the old one is going: whatever comes, keep this */
 	entries_remove(dir->parent, old, dir->temporary);
 	return finish_rename(dir);
+}
+
+/* What is taken away again must not bear the name while it is. */
+static void rename_back(struct image_dir *dir)
+{
+	int error = errno;
+
+	fchmod(dir->fd, TEMPORARY_MODE);
+	dir->open = renameat(dir->parent, dir->name, dir->parent,
+			     dir->temporary) == 0;
+	errno = error;
 }
 
 static int commit_by_rename(struct image_dir *dir)
@@ -356,7 +383,10 @@ static int commit_by_rename(struct image_dir *dir)
 		return replace(dir);
 	if (renameat(dir->parent, dir->temporary, dir->parent, dir->name) < 0)
 		return -1;
-	return finish_rename(dir);
+	if (finish_rename(dir) == 0)
+		return 0;
+	rename_back(dir);
+	return -1;
 }
 
 int image_dir_commit(struct image_dir *dir)
