@@ -7,6 +7,21 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Whether it is the directory that is bad, or the system that refused. */
+static int code_of(int error)
+{
+	switch (error) {
+	case EACCES:
+	case EIO:
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return EXIT_SYSTEM;
+	default:
+		return EXIT_USAGE;
+	}
+}
+
 void parent_open(struct parent *parent, const struct image_dir *dir,
 		 const char *path)
 {
@@ -20,11 +35,11 @@ void parent_open(struct parent *parent, const struct image_dir *dir,
 			  "relative to DIR)",
 			  path);
 	if (inventory_read(parent->dir, &parent->uptime_us) < 0)
-		die_errno(EXIT_USAGE,
+		die_errno(code_of(errno),
 			  "the parent %s is no whole image directory: %s", path,
 			  INVENTORY_NAME);
 	if (head_read(&parent->head, parent->dir) < 0 && errno != ENOENT)
-		die_errno(EXIT_USAGE, "the parent %s: %s", path, HEAD_NAME);
+		die_errno(code_of(errno), "the parent %s: %s", path, HEAD_NAME);
 }
 
 static bool is_same_tracker(const Pagestream__Release *a,

@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "proc/late_io.h"
 #include "proc/lease.h"
+#include "proc/procfs.h"
 #include "proc/softdirty.h"
 #include "proc/task.h"
 #include "proc/uffd.h"
@@ -29,8 +30,11 @@ static int find_tracker(struct round *round, uint32_t pid)
 	struct task_stat stat;
 	int tracker;
 
-	if (task_stat((pid_t)pid, 0, &stat) < 0)
+	if (task_stat((pid_t)pid, 0, &stat) < 0) {
+		if (!procfs_is_gone())
+			die_errno(EXIT_SYSTEM, "pid %" PRIu32, pid);
 		return -1;
+	}
 	tracker_name(round->tracker_name, (pid_t)pid, stat.start_time);
 	tracker = tracker_connect(round->tracker_name);
 	if (tracker < 0 && errno == EACCES)
@@ -38,6 +42,9 @@ static int find_tracker(struct round *round, uint32_t pid)
 		    "pid %" PRIu32 ": another user tracks it; --track=none "
 		    "copies it whole",
 		    pid);
+	if (tracker < 0 && errno != ECONNREFUSED)
+		die_errno(EXIT_SYSTEM,
+			  "pid %" PRIu32 ": cannot look for its memtrack", pid);
 	return tracker;
 }
 
