@@ -42,6 +42,8 @@ static void need_free(const char *dir)
 
 	if (!list && errno == ENOENT)
 		return;
+	if (!list && errno != ENOTDIR)
+		die_errno(EXIT_SYSTEM, "cannot look at %s", dir);
 	while (list && readdir(list))
 		nr++;
 	if (list)
