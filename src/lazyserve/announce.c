@@ -49,7 +49,8 @@ int announce_listen(struct announce *announce, const char *work)
 		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1;
 
-	*announce = (struct announce){.listener = -1, .socket = -1};
+	*announce =
+		(struct announce){.listener = -1, .socket = -1, .unknown = -1};
 	if (dir < 0 || fd < 0)
 		return -1;
 	remove_stale(dir);
@@ -76,6 +77,9 @@ void announce_close(struct announce *announce)
 	if (announce->socket >= 0)
 		close(announce->socket);
 	announce->socket = -1;
+	if (announce->unknown >= 0)
+		close(announce->unknown);
+	announce->unknown = -1;
 }
 
 static enum announce_outcome take_connection(struct announce *announce)
@@ -191,6 +195,18 @@ static enum announce_outcome failed(struct announce *announce,
 	return announce->finished ? ANNOUNCE_WAITS : ANNOUNCE_ENDED;
 }
 
+/*
+ * What it was, was perhaps not to be seen now: it stays open until the guard
+ * has killed the task, which would find zeros as soon as it is closed.
+ */
+static void keep(struct announce *announce, const struct received *received)
+{
+	for (size_t i = 1; i < received->nr; i++)
+		close(received->fds[i]);
+	if (received->nr)
+		announce->unknown = received->fds[0];
+}
+
 static enum announce_outcome take_uffd(struct announce *announce)
 {
 	char byte;
@@ -200,7 +216,7 @@ static enum announce_outcome take_uffd(struct announce *announce)
 		return failed(announce, &received);
 	if (received.nr != 1 || received.cut ||
 	    !fill_is_uffd(received.fds[0])) {
-		drop(&received);
+		keep(announce, &received);
 		return bad(announce, "a task without its userfaultfd");
 	}
 	announce->uffd = received.fds[0];

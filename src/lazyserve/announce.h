@@ -50,6 +50,7 @@ struct announce {
 	uint32_t pid; /* in the images */
 	pid_t real;   /* here; 0: it cannot be seen from here */
 	int uffd;
+	int unknown; /* what came in the place of one; -1: nothing */
 	const char *why;
 };
 

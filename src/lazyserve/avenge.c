@@ -31,6 +31,35 @@ static void end_connection(struct guard *tasks, int socket)
 	shutdown(socket, SHUT_RDWR);
 }
 
+/* It has this from the listener. */
+static bool is_connection(int fd)
+{
+	int listens = 1;
+	int credentials = 0;
+	socklen_t size = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &size) ==
+		       0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) ==
+		       0 &&
+	       credentials && !listens;
+}
+
+/* Also the one that was let in, and the daemon has not come to say so. */
+static void end_connections(struct guard *tasks)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	uint64_t fd;
+
+	while (dir && (entry = readdir(dir)))
+		if (num_parse(entry->d_name, &fd) == 0 &&
+		    is_connection((int)fd))
+			end_connection(tasks, (int)fd);
+	if (dir)
+		closedir(dir);
+}
+
 /* Restore, too, is to fail, also one that nobody has let in yet. */
 static void end_restore(struct guard *tasks)
 {
@@ -39,6 +68,7 @@ static void end_restore(struct guard *tasks)
 
 	if (socket >= 0)
 		end_connection(tasks, socket);
+	end_connections(tasks);
 	if (listener >= 0)
 		shutdown(listener, SHUT_RDWR); /* nobody comes any more */
 	while (listener >= 0 &&
