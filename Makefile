@@ -14,10 +14,12 @@
 #                   rounds on arm64, in a third one
 # make CC=aarch64-linux-gnu-gcc    the same tools for arm64, into build-aarch64/bin
 # make fuzz T=frame  hostile bytes for S=60 seconds; the targets: tests/fuzz/*.c
+# make torture      every tool is hurt at every system call, the target is not;
+#                   CASES=10000 or MINUTES=30 of it
 # make soak         10,000 rounds of a target that never holds still
 # make deb          a Debian package, into build/deb/
 # make check-deb    it is installed in a clean Debian 12 and 13, and used there
-# make bench torture check-fresh clean
+# make bench check-fresh clean
 
 VERSION := 0.1
 PREFIX  ?= /usr/local
@@ -320,10 +322,13 @@ need-arm64: need-build
 	@tests/need $$(sed 's/#.*//' tests/vm/NEEDS.arm64)
 	@$(MAKE) --no-print-directory -s CC=aarch64-linux-gnu-gcc-12 all helpers
 
+# CASES=10000: a sample of so many;  MINUTES=30: as many as there is time for;
+# SEED=1: that sample;  MODE=memtrack: that one (tests/torture --help)
 torture: need-build
 	@tests/need $$(sed 's/#.*//' tests/NEEDS)
 	@$(MAKE) --no-print-directory -s all helpers
-	tests/torture
+	tests/torture $(if $(CASES),--cases $(CASES)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE))
 	tests/armkill --kills 1000
 
 # ROUNDS=200: fewer;  MODES='memory aio' those
