@@ -8,14 +8,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* errno: ESRCH where it is another one; or why that is not to be seen. */
 static bool is_owner(const struct mem_owner *owner, pid_t tid)
 {
 	struct task_stat process;
 	struct task_stat thread; /* a leader that exited has no stack */
 
-	return task_stat(owner->pid, 0, &process) == 0 &&
-	       process.start_time == owner->start_time &&
-	       task_stat(owner->pid, tid, &thread) == 0 &&
+	if (task_stat(owner->pid, 0, &process) < 0 ||
+	    task_stat(owner->pid, tid, &thread) < 0)
+		return false;
+	errno = ESRCH;
+	return process.start_time == owner->start_time &&
 	       (!owner->start_stack || !thread.start_stack ||
 		thread.start_stack == owner->start_stack);
 }
@@ -27,7 +30,7 @@ int mem_open(struct mem *mem, const struct mem_owner *owner, pid_t tid)
 	mem->fd = procfs_open(owner->pid, tid, "mem");
 	if (mem->fd >= 0 && is_owner(owner, tid))
 		return 0;
-	if (mem->fd >= 0 || errno == ENOENT)
+	if (errno == ENOENT)
 		errno = ESRCH;
 	mem_close(mem);
 	return -1;
