@@ -56,7 +56,9 @@ static int open_head(int dir)
 
 	if (fd < 0 && errno != ELOOP)
 		return -1;
-	if (fd >= 0 && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode))
+	if (fd >= 0 && fstat(fd, &stat) < 0)
+		return -1;
+	if (fd >= 0 && S_ISREG(stat.st_mode))
 		return steal_fd(&fd);
 	errno = EBADMSG;
 	return -1;
