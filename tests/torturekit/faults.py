@@ -12,7 +12,7 @@ GROUPS = '/sys/fs/cgroup/memory'
 # --- a stage under strace, or in a limit
 
 def strace(run, *options):
-    follow = ['-f'] if run.scene.followed else []
+    follow = ['-f'] if run.scene.follows(run.case) else []
     return ['strace', *follow, '-qq', '-o', run.log, '-e', 'raw=all', *options]
 
 

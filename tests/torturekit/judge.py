@@ -35,6 +35,7 @@ def judge_target(run):
     target = run.target
     runs = target.runs()
     answer = target.check() if runs else None
+    changes = list(target.changes()) if answer else []
     if target.is_gone() or answer == '':
         run.died = run.reached and run.scene.may_die(run)
         return run.died or run.fault('the target was killed')
@@ -49,7 +50,7 @@ def judge_target(run):
                          f'{set(target.threads())}', late=True)
     if not answer.startswith('ok '):
         run.fault(f'the target says: {answer}')
-    for change in target.changes():
+    for change in changes:
         run.fault('the target is not as it was: ' + change)
 
 

@@ -19,7 +19,6 @@ class Scene:
     """A mode, in one worker's folder."""
     name, stages = None, ()
     faults = cases.FAULTS
-    followed = True   # strace -f
     slow = 1          # times ENDS
     spared = set()    # calls that can have no error
     holds = 0         # s; beyond what a stopped stage may
@@ -31,6 +30,10 @@ class Scene:
 
     def prepare(self, target):
         """Before each run."""
+
+    def follows(self, case):
+        """strace -f: the same is done to each thread and child."""
+        return True
 
     def leave(self):
         """Another mode comes, or another target."""
@@ -171,11 +174,13 @@ class Files(Pipeline):
 
 class Driver(Scene):
     """predump, with a pipeline of its own, once or in rounds."""
-    followed = False
     stages = ('predump',)
     leaves = 1
     faults = tuple(f for f in cases.FAULTS
                    if f not in cases.CARRIERS and f not in cases.LIMITS)
+
+    def follows(self, case):
+        return False
 
     def __init__(self, folder, name='driver', options=(), slow=2):
         super().__init__(folder)
@@ -263,6 +268,10 @@ class Lazy(Scene):
     pages = '600'
     spared = {'write'}  # it says that it is ready
     faults = Memtrack.faults
+
+    def follows(self, case):
+        """Whoever kills it does not kill its guard with the same blow."""
+        return case.fault not in cases.SIGNALS
 
     def prepare(self, target):
         path = self.folder + '/lazy'
