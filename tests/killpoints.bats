@@ -120,3 +120,11 @@ nothing_wrong() {
 	[ "$status" = 0 ]
 	[[ ${lines[-1]} == 'torture: '*' cases, 0 failed, target stopped in '*' random kills of a consistent copy, seed 1' ]]
 }
+
+@test "lazyserve: a full table of descriptors loses no userfaultfd" {
+	local most
+	for most in {6..24}; do
+		nothing_wrong --mode lazyserve --stage lazyserve --fault nofile --at "$most"
+	done
+	nothing_wrong --mode lazyserve --stage lazyserve --fault EMFILE --at accept4:1
+}

@@ -127,6 +127,7 @@ static const struct rule rules[] = {
 	{"getpeername", CONFINE_CLIENTS, 0, 0, 0},
 	{"getsockname", CONFINE_CLIENTS, 0, 0, 0},
 	{"getsockopt", CONFINE_CLIENTS, 0, 0, 0},
+	{"fcntl", CONFINE_CLIENTS, 1, INT, F_DUPFD_CLOEXEC},
 	{"setsockopt", CONFINE_CLIENTS, 0, 0, 0},
 	{"shutdown", CONFINE_CLIENTS, 0, 0, 0},
 	/* tasks: by a pidfd, and the guard, which is made anew if it is killed

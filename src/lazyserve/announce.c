@@ -207,11 +207,25 @@ static void keep(struct announce *announce, const struct received *received)
 		announce->unknown = received->fds[0];
 }
 
+/* What there is no room for is closed by recvmsg(2), and its pages are zeros.
+ */
+static bool has_room(int fd)
+{
+	int room = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (room >= 0)
+		close(room);
+	return room >= 0;
+}
+
 static enum announce_outcome take_uffd(struct announce *announce)
 {
+	struct received received;
 	char byte;
-	struct received received = receive(announce->socket, &byte, 1);
 
+	if (!has_room(announce->socket))
+		return ANNOUNCE_ERROR;
+	received = receive(announce->socket, &byte, 1);
 	if (received.size <= 0)
 		return failed(announce, &received);
 	if (received.nr != 1 || received.cut ||

@@ -10,6 +10,7 @@
 #include "proc/task.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -60,6 +61,19 @@ static void end_connections(struct guard *tasks)
 		closedir(dir);
 }
 
+/* The next that waits; -1: nobody.  Who came is to be known. */
+static int accept_next(int listener)
+{
+	uint64_t until = clock_ns() + SOON_NS;
+	int socket;
+
+	do
+		socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	while (socket < 0 && errno != EAGAIN && errno != EINVAL &&
+	       clock_ns() < until && usleep(1000) == 0);
+	return socket;
+}
+
 /* Restore, too, is to fail, also one that nobody has let in yet. */
 static void end_restore(struct guard *tasks)
 {
@@ -71,8 +85,7 @@ static void end_restore(struct guard *tasks)
 	end_connections(tasks);
 	if (listener >= 0)
 		shutdown(listener, SHUT_RDWR); /* nobody comes any more */
-	while (listener >= 0 &&
-	       (socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+	while (listener >= 0 && (socket = accept_next(listener)) >= 0)
 		end_connection(tasks, socket);
 }
 
@@ -169,6 +182,8 @@ void avenge(const struct guard *guard)
 {
 	struct guard tasks = *guard;
 
+	for (int i = 0; i < GUARD_SPARE; i++)
+		close(guard->spare[i]);
 	end_restore(&tasks);
 	if (!atomic_load(&guard->shared->nr) && !count_alive(guard->page_size))
 		return; /* nothing was handed over yet */

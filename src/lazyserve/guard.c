@@ -6,6 +6,7 @@
 #include "proc/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,6 +46,17 @@ static int start(struct guard *guard)
 	return guard->pid < 0 ? -1 : 0;
 }
 
+/* The table is the daemon's too: it may have died because it was full. */
+static int hold_spare(struct guard *guard)
+{
+	for (int i = 0; i < GUARD_SPARE; i++) {
+		guard->spare[i] = fcntl(guard->self, F_DUPFD_CLOEXEC, 0);
+		if (guard->spare[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int guard_begin(struct guard *guard, int listener)
 {
 	void *shared =
@@ -57,7 +69,9 @@ int guard_begin(struct guard *guard, int listener)
 	atomic_store(&guard->shared->listener, listener);
 	atomic_store(&guard->shared->socket, -1);
 	guard->self = pidfd_open(getpid(), 0);
-	return guard->self < 0 ? -1 : start(guard);
+	if (guard->self < 0 || hold_spare(guard) < 0)
+		return -1;
+	return start(guard);
 }
 
 int guard_renew(struct guard *guard)

@@ -27,6 +27,7 @@
 enum guard_deed { GUARD_KILLS, GUARD_STOPS };
 
 #define GUARD_TASKS 65536
+#define GUARD_SPARE 8
 
 struct guard_shared {
 	_Atomic bool done;
@@ -43,8 +44,9 @@ struct guard {
 	enum guard_deed deed;
 	uint32_t page_size;
 	struct guard_shared *shared;
-	int self;  /* pidfd of the daemon */
-	int child; /* pidfd of the guard, to poll: it has ended */
+	int self;               /* pidfd of the daemon */
+	int child;              /* pidfd of the guard, to poll: it has ended */
+	int spare[GUARD_SPARE]; /* for when the table is full */
 	pid_t pid;
 };
 
