@@ -224,8 +224,8 @@ static void serve(struct serve *serve, const struct options *options)
 	listen_for_restore(serve, options);
 	if (guard_begin(&serve->guard, serve->announce.listener) < 0)
 		die_errno(EXIT_SYSTEM, "cannot start the guard");
-	confine_server(serve);
 	say_ready(options, ready);
+	confine_server(serve);
 	serve_run(serve);
 	if (serve->remote)
 		remote_end(&remote);
