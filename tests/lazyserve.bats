@@ -94,7 +94,7 @@ guarded() { [ -n "$(guard_of "$1")" ]; }
 
 @test "lazyserve: memory that moves, is dropped, unmapped, protected, or new" {
 	toucher make full $PAGES
-	for action in move drop protect grow; do
+	for action in move move move move move move drop protect grow; do
 		all_right "$action" full
 		[ "$(number refused)" = 0 ]
 	done

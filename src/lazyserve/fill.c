@@ -63,9 +63,16 @@ static enum fill_outcome outcome_of(int error)
 	}
 }
 
+/*
+ * ENOENT: nothing is mapped there, or it is just being moved away.  The call
+ * looks for a mapping first, and waits for mremap(2) there, and only then
+ * whether an event is under way (mfill_atomic(), mm/userfaultfd.c, from Linux
+ * 6.8 on).  A second call says that at once, by EAGAIN.
+ */
 enum fill_outcome fill(struct fill *fill)
 {
 	uint64_t most = fill->nr_pages;
+	vaddr_t doubtful = UINT64_MAX;
 
 	while (fill->done < fill->nr_pages) {
 		vaddr_t vaddr = fill->vaddr + fill->done * fill->page_size;
@@ -82,6 +89,8 @@ enum fill_outcome fill(struct fill *fill)
 			pass(fill, vaddr, &fill->there);
 		} else if (errno == ENOENT && nr > 1) {
 			most = nr / 2;
+		} else if (errno == ENOENT && vaddr != doubtful) {
+			doubtful = vaddr;
 		} else if (errno == ENOENT) {
 			pass(fill, vaddr, &fill->refused);
 			most = fill->nr_pages;
