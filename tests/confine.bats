@@ -41,6 +41,7 @@ can_confine() {
 }
 
 @test "confine: files, sockets, programs, other processes: each is refused, to each tool" {
+	unchecked 'a sanitizer makes calls of its own, which are let through'
 	local tool
 	for tool in framedump imgwrite imgread pageserve lazyserve; do
 		attempts "$tool"
@@ -57,6 +58,7 @@ can_confine() {
 }
 
 @test "confine: (twin) each rule that is taken away is found" {
+	unchecked 'a sanitizer makes calls of its own, which are let through'
 	local rule
 	attempts imgwrite
 	can_confine
