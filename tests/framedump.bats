@@ -165,7 +165,8 @@ shown_as() { frames pack <"$1" | framedump >shown && diff "$1" shown; }
 	grep -q 'cannot read the stream: Is a directory' errors
 	code 111 framedump <whole >/dev/full 2>errors
 	grep -q 'cannot write: No space left' errors
-	code 100 framedump <&- 2>errors
+	# (valgrind opens what is closed)
+	[ "${CHECKED:-}" = valgrind ] || code 100 framedump <&- 2>errors
 }
 
 @test "framedump: exits with 3 when its reader has gone" {
