@@ -3,6 +3,7 @@
 
 #include "base/die.h"
 #include "base/num.h"
+#include "base/own.h"
 #include "predump/json.h"
 #include "predump/script.h"
 
@@ -64,7 +65,7 @@ static const char *totals_text(const struct totals *totals)
 const char *summary_continue(const struct summary *summary)
 {
 	const struct options *options = summary->plan->options;
-	char *last;
+	own_free char *last = NULL;
 	const char *next;
 
 	if (!summary->nr || !options->dir || options->host ||
