@@ -95,9 +95,9 @@ SANITIZER_1      := $(SANITIZER) -fsanitize=address,undefined
 SANITIZER_thread := $(SANITIZER) -fsanitize=thread -Wno-maybe-uninitialized
 PLAIN := $(CFLAGS)
 TARGETS := blocker blocker32 churn late mapper mutator odd sections victim writer
-# Of the tests, where there is no T, what has to do with threads: the rest has
-# none, and takes three times as long.
-THREADED := imgwrite ring pipeline predump rounds checked
+# Of the tests, where there is no T, what has to do with threads, which are
+# imgwrite's and those of predump's spool: the rest has none.
+THREADED := imgwrite ring spool predump rounds checked
 # And with valgrind, which takes a second to begin anything: those that begin
 # tools by the dozen, not by the thousand, and depend on no time.
 WATCHED := checked framedump image imgread
