@@ -491,8 +491,9 @@ others() {
 	[ "$(wc -l <errors)" = 1 ]
 	stages 'imgread a >/dev/full'
 	[ "$STATUS" = 111 ]
-	stages 'imgread a >&-'
-	[ "$STATUS" = 100 ]
+	# (valgrind opens what is closed)
+	[ "${CHECKED:-}" = valgrind ] || stages 'imgread a >&-'
+	[ "${CHECKED:-}" = valgrind ] || [ "$STATUS" = 100 ]
 }
 
 @test "imgread: --progress shows how far it is, -q silences all but errors" {

@@ -294,11 +294,10 @@ nothing_left() {
 	[ "$(grep -c "^far:$T/far.home/chain/[1-4]: " out)" = 4 ]
 	[ ! -s errors ]
 	nothing_left
-	kill -CONT "$VICTIM"
-	# what it prints for the shell does the same
+	# what it prints for the shell does the same; the victim stands still from
+	# before, as a stop that moves it to another CPU writes that into its rseq
 	to again --rounds 2 --compress zstd --dry-run
 	SSH_AUTH_SOCK='' sh -c "$(cat out)"
-	stand_still "$VICTIM"
 	is_memory far again/2
 }
 
@@ -308,8 +307,8 @@ nothing_left() {
 	victim anon=1M
 	printf '%s\n' '#!/bin/sh' "exec ssh -F $T/config \"\$@\"" >carrier
 	chmod +x carrier
-	predump -t "$VICTIM" --to far:"$T/far.home/the copy" --ssh "'$T/carrier'" --json >out
 	stand_still "$VICTIM"
+	predump -t "$VICTIM" --to far:"$T/far.home/the copy" --ssh "'$T/carrier'" --json >out
 	is_memory far 'the copy'
 	[ "$(/usr/bin/python3 -c 'import json; print(json.load(open("out"))["copies"][0]["directory"])')" = "far:$T/far.home/the copy" ]
 }
