@@ -13,8 +13,8 @@
  * Pieces of 256 KiB stay in the CPU's cache between the read and the write
  * to the pipe: larger ones are slower.
  */
-#define COPY_CHUNK (256u << 10) /* bytes */
-#define COPY_RUNS  1024         /* in one PAGES frame */
+#define COPY_CHUNK RING_PIECE /* bytes */
+#define COPY_RUNS  1024       /* in one PAGES frame */
 
 struct copy {
 	struct stage *stage;

@@ -201,13 +201,17 @@ static void plan_remote(const struct plan *plan, unsigned int copy,
 	out->directory = text("%s:%s", options->host, out->directory);
 }
 
+/* To a directory of this machine. */
+static bool is_here(const struct options *options)
+{
+	return options->dir && !options->host;
+}
+
 /* A directory here takes what comes as fast as it can be read, most often. */
 static bool is_spooled(const struct options *options, bool consistent)
 {
-	bool here = options->dir && !options->host;
-
 	return consistent && options->spool && !options->dry_run &&
-	       (options->spool_given || !here);
+	       (options->spool_given || !is_here(options));
 }
 
 static struct command spool_of(const struct options *options)
@@ -220,10 +224,7 @@ static struct command spool_of(const struct options *options)
 
 bool plan_shares(const struct plan *plan, bool consistent)
 {
-	const struct options *options = plan->options;
-
-	return options->dir && !options->host && !options->compress &&
-	       !is_spooled(options, consistent);
+	return is_here(plan->options) && !is_spooled(plan->options, consistent);
 }
 
 bool plan_is_openssh(const struct command *ssh)
@@ -254,7 +255,7 @@ struct copy_plan plan_copy(const struct plan *plan, unsigned int copy,
 		out.commands[out.nr++] = spool_of(options);
 	if (options->compress)
 		out.commands[out.nr++] = carrier_of(options, "-qc");
-	else if (options->dir && !options->host)
+	else if (is_here(options))
 		out.commands[out.nr++] = imgwrite_of(plan, copy);
 	if (options->host)
 		plan_remote(plan, copy, &out);

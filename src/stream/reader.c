@@ -107,8 +107,8 @@ static enum frame_status take_image(struct stream_reader *reader,
 
 	if (image_decode(frame, &reader->image) < 0)
 		return bad(reader, "IMAGE that makes no sense");
-	order = reader->has_image ? image_compare(&last, &reader->image) : -1;
-	if (reader->has_image && order != 0 && !whole)
+	order = reader->nr_images ? image_compare(&last, &reader->image) : -1;
+	if (reader->nr_images && order != 0 && !whole)
 		return bad(reader, "an image file that is not whole");
 	if (order > 0 || (order == 0 && whole))
 		return bad(reader, "image files that do not ascend");
@@ -117,7 +117,6 @@ static enum frame_status take_image(struct stream_reader *reader,
 		return bad(reader, "pieces of an image file out of order");
 	if (order && ++reader->nr_images > STREAM_IMAGES_MAX)
 		return bad(reader, "more image files than a stream may have");
-	reader->has_image = true;
 	reader->image_end = reader->image.offset + frame->body_size;
 	reader->body_bytes += frame->body_size;
 	return FRAME_OK;

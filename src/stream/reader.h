@@ -48,7 +48,6 @@ struct stream_reader {
 	uint32_t nr_runs;
 	struct image_piece image; /* the present IMAGE frame's, or the last */
 	uint64_t image_end;       /* of that piece, bytes into its file */
-	bool has_image;
 	uint32_t nr_images;
 };
 
