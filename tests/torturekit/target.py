@@ -6,6 +6,7 @@ from . import cases
 from .cases import ROOT, TURN, text_of
 
 VICTIM = ('anon=4M', 'none=64K', 'zeros=64K', 'blocked=3', 'children=1')
+PF_EXITING = 4
 # What our work must leave as it was, of /proc/PID/task/TID/status.
 KEPT = re.compile(r'^(?:SigBlk|SigIgn|SigCgt|NoNewPrivs|Seccomp\w*|Cap\w+|'
                   r'Cpus_allowed_list|Threads):.*', re.M)
@@ -40,7 +41,14 @@ class Target:
         self.process.communicate()
 
     def is_gone(self):
-        return self.process.poll() is not None
+        """It or its child has ended, or is just ending; proc(5), flags."""
+        def ends(pid):
+            with contextlib.suppress(OSError):
+                with open(f'/proc/{pid}/stat') as file:
+                    stat = file.read().rpartition(')')[2].split()
+                return stat[0] in 'ZX' or bool(int(stat[6]) & PF_EXITING)
+            return True
+        return self.process.poll() is not None or any(map(ends, self.pids))
 
     def threads(self):
         """(state, tracer) of each."""

@@ -123,7 +123,7 @@ class Report:
             hurt, not_hurt = self.hurt[key], self.not_hurt[key]
             print('%-10s %-9s %-8s' % key, f'{hurt:5} hurt {not_hurt:4} not')
             if key[2] != 'random':
-                balance[key[:2]] += hurt - not_hurt
+                balance[key[:2]] += 3 * hurt - not_hurt
         if min(balance.values(), default=0) < 0:
             self.take('failed', 'FAILED: too few were hurt')
         if self.stopped * 2 < self.random:
