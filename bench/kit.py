@@ -178,15 +178,21 @@ def copy_gcore(pid, least):
             os.unlink(f'{core}.{pid}')
 
 
-def copy_limit(mode, target):
-    """bench/limit.c, which measures its loop itself."""
-    command = ['limit', mode, str(target.pid), *target.region]
-    if mode != 'read':
-        command.append(scratch(mode))
-    [(wall, cpu)], _ = output_of(command)
+def copy_limit(mode, target, loop=False):
+    """By bench/limit.c, as a process like every other; loop: what that measures
+    itself, of its loop alone."""
+    path = [] if mode == 'read' else [scratch(mode)]
+    command = lambda mode: ['limit', mode, str(target.pid), *target.region, *path]
+    if mode == 'copy':
+        output_of(command('allocate'))
+    if loop:
+        [(wall, cpu)], _ = output_of(command(mode))
+        cost = Cost(int(wall) / 1e9, [Stage(mode, int(cpu) / 1e9, 0)])
+    else:
+        cost = pipeline(' '.join(command(mode)))
     if mode == 'write':
-        os.unlink(scratch(mode))
-    return Cost(int(wall) / 1e9, [Stage(mode, int(cpu) / 1e9, 0)])
+        os.unlink(*path)
+    return cost
 
 
 def stopped_ms(stream):

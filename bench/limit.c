@@ -6,10 +6,16 @@
  * pieces of 256 KiB, the size that stays in the cache:
  *
  *   read    into one buffer, and throws it away
- *   copy    into FILE, mapped; its memory is allocated before the clock starts
+ *   copy    into FILE, mapped, which allocate has made
  *   write   into one buffer, and from there with write into FILE, a new one
  *
- * Prints "WALL_NANOSECONDS CPU_NANOSECONDS" of the loop alone.
+ * or, reading nothing:
+ *
+ *   allocate  makes FILE of that size, with all of its memory
+ *
+ * Prints "WALL_NANOSECONDS CPU_NANOSECONDS" of the loop alone: without the
+ * process's start and end, and the end of a mapping that is as large as the
+ * target.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -27,6 +33,9 @@
 #define PIECE ((size_t)256 << 10) /* bytes */
 
 enum { USAGE = 100 };
+
+static const char usage[] =
+	"limit read|copy|write|allocate PID START END [FILE]";
 
 struct work {
 	pid_t pid;
@@ -59,14 +68,22 @@ static void map_buffer(struct work *work)
 	work->data = map(PIECE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
 }
 
-static void map_file(struct work *work, const char *path)
+/* fallocate leaves the zeroing to the first touch. */
+static void allocate(const struct work *work, const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT, 0600);
 
 	if (fd < 0 || fallocate(fd, 0, 0, (off_t)work->size) < 0)
 		err(1, "%s", path);
-	/* fallocate leaves the zeroing to the first touch */
-	munmap(map(work->size, MAP_SHARED | MAP_POPULATE, fd), work->size);
+	map(work->size, MAP_SHARED | MAP_POPULATE, fd);
+}
+
+static void map_file(struct work *work, const char *path)
+{
+	int fd = open(path, O_RDWR);
+
+	if (fd < 0)
+		err(1, "%s", path);
 	work->data = map(work->size, MAP_SHARED, fd);
 	work->step = PIECE;
 	close(fd);
@@ -101,7 +118,7 @@ static void prepare(struct work *work, const char *mode, const char *path)
 	bool write = !strcmp(mode, "write") && path;
 
 	if (!read && !copy && !write)
-		errx(USAGE, "limit read|copy|write PID START END [FILE]");
+		errx(USAGE, "%s", usage);
 	if (copy)
 		map_file(work, path);
 	else
@@ -116,10 +133,14 @@ int main(int argc, char **argv)
 	uint64_t wall, cpu;
 
 	if (argc < 5)
-		errx(USAGE, "limit read|copy|write PID START END [FILE]");
+		errx(USAGE, "%s", usage);
 	work.pid = (pid_t)strtol(argv[2], NULL, 10);
 	work.start = strtoull(argv[3], NULL, 16);
 	work.size = strtoull(argv[4], NULL, 16) - work.start;
+	if (!strcmp(argv[1], "allocate") && argv[5]) {
+		allocate(&work, argv[5]);
+		return 0;
+	}
 	prepare(&work, argv[1], argv[5]);
 
 	wall = clock_read(CLOCK_MONOTONIC);
