@@ -172,7 +172,7 @@ killed() { echo "strace -qq -o /dev/null -e trace=$1 -e inject=$1:signal=KILL:wh
 	change
 	stages "$(killed ptrace 3 "freeze $VICTIM")" vmalist memread 'imgwrite --parent ../2 3'
 	refused 3 'cut short'
-	stages "freeze $VICTIM" vmalist "$(killed process_vm_readv 3 memread)" 'imgwrite --parent ../2 3'
+	stages "freeze $VICTIM" vmalist "$(killed process_vm_readv 1 memread)" 'imgwrite --parent ../2 3'
 	refused 3 'cut short'
 	change
 	stages "freeze $VICTIM" 'vmalist --base 2/' memread "$(killed pwrite64,write,writev 3 imgwrite --parent ../2 3)"
@@ -196,6 +196,28 @@ killed() { echo "strace -qq -o /dev/null -e trace=$1 -e inject=$1:signal=KILL:wh
 	copy 4
 	[ "$(own_pages 4)" -lt 3000 ]
 	ends_right 5
+}
+
+# reads: system calls that memread has made.
+reads() { grep -c ' process_vm_readv(' reads; }
+
+@test "memread: pages written here and there are read many at once" {
+	# shellcheck disable=SC2317 # victim calls it
+	victim_command() { exec "$O/tests/writer" 16; }
+	victim
+	track
+	copy 1
+	tell 100
+	stages "freeze $VICTIM" vmalist 'strace -f -o reads memread' 'imgwrite --parent ../1 2'
+	[ "$STATUS" = '0 0 0 0' ]
+	[ "$(own_pages 2)" -ge 409 ]
+	[ "$(own_pages 2)" -le 1000 ]
+	[ "$(reads)" -le 40 ]
+	ends_right 3
+	# (twin) by another way it is a call for each piece
+	tell 100
+	stages "freeze $VICTIM" vmalist 'strace -f -o reads memread --method=mem' 'imgwrite --parent ../3 4'
+	[ "$(grep -c ' pread64(' reads)" -ge 100 ]
 }
 
 @test "rounds: parents that have changed places are refused" {

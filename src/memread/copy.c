@@ -114,15 +114,38 @@ static void put_page(struct copy *copy, struct cursor *cursor, const char *page)
 	advance(cursor, 1);
 }
 
-/* PRESENT pieces from the cursor on, as many pages as data has room for. */
+static bool is_present(const struct cursor *cursor)
+{
+	return cursor->runs[cursor->at].flags & RUN_PRESENT;
+}
+
+static void put_rest(struct copy *copy, struct cursor *cursor)
+{
+	struct run run = rest(copy, cursor);
+
+	put_run(copy, &run);
+	advance(cursor, run.nr_pages);
+}
+
+/*
+ * PRESENT pieces from the cursor on, as many pages as data has room for, and
+ * with what lies between them as many runs as a frame has.  Pages written here
+ * and there are one piece each: a call for every one took five times as long.
+ */
 static size_t gather(const struct copy *copy, struct cursor cursor,
 		     struct run *pieces)
 {
 	uint32_t room = copy->room - copy->filled;
+	uint32_t between = COPY_RUNS - copy->nr_out - room;
 	size_t nr = 0;
 
-	while (room && cursor.at < cursor.nr &&
-	       cursor.runs[cursor.at].flags & RUN_PRESENT) {
+	while (room && cursor.at < cursor.nr) {
+		if (!is_present(&cursor)) {
+			if (!between--)
+				break;
+			advance(&cursor, rest(copy, &cursor).nr_pages);
+			continue;
+		}
 		pieces[nr] = rest(copy, &cursor);
 		if (pieces[nr].nr_pages > room)
 			pieces[nr].nr_pages = room;
@@ -207,23 +230,23 @@ static void read_some(struct copy *copy, struct source *source,
 			  source->pid, pieces[0].nr_pages, pieces[0].vaddr);
 	else if (pages == 0)
 		skip_unreadable(copy, source, cursor);
-	for (; pages > 0; pages--, data += copy->page_size)
+	for (; pages > 0; pages--, data += copy->page_size) {
+		while (!is_present(cursor))
+			put_rest(copy, cursor);
 		put_page(copy, cursor, data);
+	}
 }
 
 static void step(struct copy *copy, struct source *source,
 		 struct cursor *cursor)
 {
-	struct run run = rest(copy, cursor);
-
-	if (!(run.flags & RUN_PRESENT)) {
-		put_run(copy, &run);
-		advance(cursor, run.nr_pages);
-	} else if (source->gone) {
-		skip(copy, source, cursor, run.nr_pages, SKIP_GONE);
-	} else {
+	if (!is_present(cursor))
+		put_rest(copy, cursor);
+	else if (source->gone)
+		skip(copy, source, cursor, rest(copy, cursor).nr_pages,
+		     SKIP_GONE);
+	else
 		read_some(copy, source, cursor);
-	}
 }
 
 void copy_runs(struct copy *copy, struct source *source, uint32_t subject,
@@ -232,7 +255,7 @@ void copy_runs(struct copy *copy, struct source *source, uint32_t subject,
 	struct cursor cursor = {.runs = runs, .nr = nr};
 
 	while (cursor.at < nr) {
-		/* one step adds at most as many runs as data has pages */
+		/* a step adds a run for each page at most, and those between */
 		if (copy->filled == copy->room ||
 		    copy->nr_out + copy->room > COPY_RUNS)
 			flush(copy, subject);
