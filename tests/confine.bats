@@ -4,16 +4,8 @@
 
 load helpers/lib
 
-setup() {
-	lib_setup
-	PATH=$ROOT/tests/helpers:$PATH
-	CHILDREN=()
-}
-
-teardown() {
-	[ ${#CHILDREN[@]} = 0 ] || kill -KILL "${CHILDREN[@]}" 2>/dev/null || :
-	lib_teardown
-}
+setup() { lib_setup; }
+teardown() { lib_teardown; }
 
 # beside: an `outside`, and DIR with an `inside` and links to what is outside.
 beside() {
@@ -91,20 +83,20 @@ is_confined() {
 	for tool in "imgwrite copy" framedump makelazy; do
 		# shellcheck disable=SC2086
 		$tool <fifo >out 2>errors 3>&- &
-		CHILDREN+=("$!")
+		VICTIMS+=("$!")
 		wait_for 5 is_confined "$!"
 		kill "$!"
 	done
 	images.py make DIR <<<$'pagemap 7 1\nentry 0x10000 3 present,lazy'
 	pageserve DIR >ready 2>errors 3>&- &
-	CHILDREN+=("$!")
+	VICTIMS+=("$!")
 	wait_for 5 is_confined "$!"
 	lazyserve DIR >said 2>errors </dev/null 3>&- &
-	CHILDREN+=("$!")
+	VICTIMS+=("$!")
 	wait_for 5 is_confined "$!"
 	# (twin) one that is not is seen
 	sleep 100 3>&- &
-	CHILDREN+=("$!")
+	VICTIMS+=("$!")
 	not is_confined "$!"
 }
 

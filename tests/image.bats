@@ -4,11 +4,7 @@
 
 load helpers/lib
 
-setup() {
-	lib_setup
-	PATH=$ROOT/tests/helpers:$PATH
-}
-
+setup() { lib_setup; }
 teardown() { lib_teardown; }
 
 # make LINE...: a directory d without our code (helpers/images.py).

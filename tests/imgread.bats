@@ -2,12 +2,9 @@
 # imgread: a directory back to a stream, and every bad directory refused.
 
 load helpers/lib
+load helpers/images
 
-setup() {
-	lib_setup
-	PATH=$ROOT/tests/helpers:$PATH
-}
-
+setup() { lib_setup; }
 teardown() { lib_teardown; }
 
 # bad CODE MESSAGE [OPTION...] DIR: refused with one line, and nothing came out.
@@ -19,14 +16,6 @@ bad() {
 	grep -qF -- "$message" errors || { cat errors; return 1; }
 	[ "$(wc -l <errors)" = 1 ]
 	[ ! -s out ]
-}
-
-# make DIR LINE...: a directory without our code (helpers/images.py).
-make() {
-	local dir=$1
-	shift
-	rm -rf "$dir"
-	printf '%s\n' "$@" | images.py make "$dir"
 }
 
 # back FROM TO [OPTION...]

@@ -5,16 +5,8 @@
 
 load helpers/lib
 
-setup() {
-	lib_setup
-	PATH=$ROOT/tests/helpers:$PATH
-	TOUCHERS=()
-}
-
-teardown() {
-	VICTIMS+=("${TOUCHERS[@]}")
-	lib_teardown
-}
+setup() { lib_setup; }
+teardown() { lib_teardown; }
 
 PAGES=6000
 
@@ -23,7 +15,7 @@ serve() {
 	: >errors
 	lazyserve "$@" >summary 2>errors 3>&- &
 	SERVER=$!
-	TOUCHERS+=("$SERVER")
+	VICTIMS+=("$SERVER")
 	wait_for 10 grep -q 'ready: ' errors
 }
 
@@ -31,7 +23,7 @@ serve() {
 touch_all() {
 	toucher "$1" "$2" $PAGES "${@:3}" >said 2>toucher.errors 3>&- &
 	TOUCHER=$!
-	TOUCHERS+=("$TOUCHER")
+	VICTIMS+=("$TOUCHER")
 }
 
 # ends PID CODE: it ends so, soon.
@@ -361,7 +353,7 @@ offers() {
 	: >ready
 	pageserve "${@:2}" "$1" >ready 2>offered 3>&- &
 	STORE=$!
-	TOUCHERS+=("$STORE")
+	VICTIMS+=("$STORE")
 	wait_for 10 grep -q '^pageserve: ready: ' ready
 	PORT=$(sed 's/.* port //' ready)
 }

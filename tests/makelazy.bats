@@ -2,12 +2,9 @@
 # makelazy: bytes go where a lazy restore can fetch them, and nowhere else.
 
 load helpers/lib
+load helpers/images
 
-setup() {
-	lib_setup
-	PATH=$ROOT/tests/helpers:$PATH
-}
-
+setup() { lib_setup; }
 teardown() { lib_teardown; }
 
 HELLO='HELLO page_size=512 boot=000102030405060708090a0b0c0d0e0f session=f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff'
@@ -23,14 +20,6 @@ becomes() {
 	makelazy "${@:2}" <stream >out 2>errors
 	framedump -t <out
 	framedump <out | grep -E '^(PAGES|  run)' | sed 's/ nr=.*//' | diff <(echo "$1") -
-}
-
-# make DIR LINE...: a directory without our code (helpers/images.py).
-make() {
-	local dir=$1
-	shift
-	rm -rf "$dir"
-	printf '%s\n' "$@" | images.py make "$dir"
 }
 
 # refuse CODE MESSAGE [FILE]: $T/stream, or that, is refused with one line.

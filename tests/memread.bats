@@ -349,7 +349,6 @@ cuts() {
 @test "memread: a pid that another process has now, and a stream without its keeper, give nothing" {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	local code=0
-	PATH=$ROOT/tests/helpers:$PATH
 	unshare -p -f -m --kill-child reuse.bash 3>&- || code=$?
 	[ "$code" != 77 ] || skip "this kernel gives no pid anew"
 	grep -q sleep before

@@ -3,27 +3,12 @@
 # they ask for comes out of one; and no client can harm it.
 
 load helpers/lib
+load helpers/images
 
 setup_file() { "$BATS_TEST_DIRNAME/vm/made" trixie tree </dev/null >/dev/null 3>&- 4>&- || :; }
 
-setup() {
-	lib_setup
-	PATH=$ROOT/tests/helpers:$PATH
-	CHILDREN=()
-}
-
-teardown() {
-	[ ${#CHILDREN[@]} = 0 ] || kill -KILL "${CHILDREN[@]}" 2>/dev/null || :
-	lib_teardown
-}
-
-# make DIR LINE...: a directory without our code (helpers/images.py).
-make() {
-	local dir=$1
-	shift
-	rm -rf "$dir"
-	printf '%s\n' "$@" | images.py make "$dir"
-}
+setup() { lib_setup; }
+teardown() { lib_teardown; }
 
 # Of all that there is; and one that builds on it.
 make_one() {
@@ -54,16 +39,6 @@ same_pages() {
 	images.py pages "$1" >pages.1
 	[ -s pages.1 ]
 	images.py pages "$2" | diff pages.1 -
-}
-
-# listens DIR [OPTION...]: a server in the background; $PORT and $SERVER.
-listens() {
-	: >ready
-	pageserve "${@:2}" "$1" >ready 2>served 3>&- &
-	SERVER=$!
-	CHILDREN+=("$SERVER")
-	wait_for 10 grep -q '^pageserve: ready: ' ready
-	PORT=$(sed 's/.* port //' ready)
 }
 
 # leaves_nothing DIR: it is not there, and nothing of it beside it.
@@ -378,7 +353,7 @@ asks() {
 	for text in '' 07 "$(say 24 'open2 1 20' 'head 1 20 0x1000 9 present' | xxd -p -c 99)"; do
 		xfer.py quiet "$PORT" "$text" >"said.${#pids[@]}" 3>&- &
 		pids+=($!)
-		CHILDREN+=($!)
+		VICTIMS+=($!)
 		wait_for 10 grep -q connected "said.$((${#pids[@]} - 1))"
 	done
 	rm one/pagemap-shmem*
@@ -397,14 +372,14 @@ asks() {
 	mkfifo in other
 	timeout 30 pageserve --stdio --timeout 1s one <in >answered 2>errors 3>&- &
 	SERVER=$!
-	CHILDREN+=("$SERVER")
+	VICTIMS+=("$SERVER")
 	exec 7>in
 	cat first >&7
 	wait_for 10 eval '[ "$(stat -c %s answered)" = 4120 ]'
 	# as long as another needs to be left twice
 	for _ in 1 2; do
 		timeout 20 pageserve --stdio --timeout 1s one <other >/dev/null 2>errors.2 3>&- 7>&- &
-		CHILDREN+=($!)
+		VICTIMS+=($!)
 		exec 8>other
 		not wait $!
 		grep -q 'it has said nothing at all' errors.2
@@ -420,7 +395,7 @@ asks() {
 	listens kept
 	mkfifo go
 	xfer.py quiet "$PORT" "$(say 24 'open2 1 7' | xxd -p -c 99)" >said 3>&- &
-	CHILDREN+=($!)
+	VICTIMS+=($!)
 	wait_for 10 eval 'ls -d kept/.pagepipe.*'
 	xfer.py quiet "$PORT" "$(say 24 'open2 1 8' | xxd -p -c 99)" >said.2
 	grep -q 'ended 0' said.2
@@ -437,7 +412,7 @@ asks() {
 	listens one
 	mkfifo go
 	xfer.py flood 24 "$PORT" 100000 7 0x10000 <go >flooded 3>&- &
-	CHILDREN+=($!)
+	VICTIMS+=($!)
 	FLOOD=$!
 	exec 7>go
 	wait_for 20 grep -q '^sent ' flooded

@@ -2,35 +2,10 @@
 # xfer: the client of a page server; its server side is in pageserve.bats.
 
 load helpers/lib
+load helpers/images
 
-setup() {
-	lib_setup
-	PATH=$ROOT/tests/helpers:$PATH
-	CHILDREN=()
-}
-
-teardown() {
-	[ ${#CHILDREN[@]} = 0 ] || kill -KILL "${CHILDREN[@]}" 2>/dev/null || :
-	lib_teardown
-}
-
-# make DIR LINE...: a directory without our code (helpers/images.py).
-make() {
-	local dir=$1
-	shift
-	rm -rf "$dir"
-	printf '%s\n' "$@" | images.py make "$dir"
-}
-
-# listens DIR [OPTION...]: a server in the background; $PORT and $SERVER.
-listens() {
-	: >ready
-	pageserve "${@:2}" "$1" >ready 2>served 3>&- &
-	SERVER=$!
-	CHILDREN+=("$SERVER")
-	wait_for 10 grep -q '^pageserve: ready: ' ready
-	PORT=$(sed 's/.* port //' ready)
-}
+setup() { lib_setup; }
+teardown() { lib_teardown; }
 
 @test "xfer: its client gets every page that it asks for, in the order of the asking" {
 	local form
@@ -60,7 +35,7 @@ listens() {
 pretends() {
 	: >ready
 	xfer.py pretend "$1" >ready 3>&- &
-	CHILDREN+=($!)
+	VICTIMS+=($!)
 	wait_for 10 grep -q '^port ' ready
 	echo '7 0x10000 2' | timeout 20 asker 24 "$(sed 's/port //' ready)" >said
 	grep -qxF "$2" said || { cat said; return 1; }

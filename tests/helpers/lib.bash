@@ -9,7 +9,7 @@
 lib_setup() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	: "${BIN:=$ROOT/bin}" "${O:=$ROOT/build}"
-	PATH=$BIN:$O/tests:$PATH
+	PATH=$BIN:$O/tests:$ROOT/tests/helpers:$PATH
 	export PATH BIN O LC_ALL=C
 	local base=$BATS_TEST_TMPDIR
 	[ ! -w /dev/shm ] || base=/dev/shm
@@ -19,7 +19,7 @@ lib_setup() {
 	cd "$T" || return 1
 }
 
-# Ends what the test began; by pid, and nothing else.
+# Ends what the test began, its victims and others; by pid, and nothing else.
 lib_teardown() {
 	local pid
 	for pid in "${VICTIMS[@]}"; do
