@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "imgread/memory.h"
 
+#include "base/zero.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -109,16 +111,6 @@ static void put_pages(struct memory *memory, vaddr_t vaddr, uint64_t nr_pages,
 		nr_pages -= run.nr_pages;
 		vaddr = run_end(&run, memory->kept->page_size);
 	}
-}
-
-/* A page that is not zero mostly shows it in its first word. */
-static bool is_zero(const char *page, uint32_t size)
-{
-	uint64_t first;
-
-	memcpy(&first, page, sizeof(first));
-	return !first &&
-	       !memcmp(page, page + sizeof(first), size - sizeof(first));
 }
 
 /* The body must have room before the run is added: a run goes with its bytes.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "memread/copy.h"
 
+#include "base/zero.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -68,16 +70,6 @@ static void put_body(struct copy *copy, const char *page)
 	if (page != free_room(copy))
 		memcpy(free_room(copy), page, copy->page_size);
 	copy->filled++;
-}
-
-/* A page that is not zero mostly shows it in its first word. */
-static bool is_zero(const char *page, uint32_t size)
-{
-	uint64_t first;
-
-	memcpy(&first, page, sizeof(first));
-	return !first &&
-	       !memcmp(page, page + sizeof(first), size - sizeof(first));
 }
 
 static void advance(struct cursor *cursor, uint32_t pages)
