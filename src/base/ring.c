@@ -64,10 +64,17 @@ int ring_pass(struct ring *ring, int pipe)
 	return -1;
 }
 
-int ring_give(struct ring *ring)
+const char *ring_take(struct ring *ring)
+{
+	const char *piece = ring_piece(ring);
+
+	advance(ring);
+	return piece;
+}
+
+int ring_give(const struct ring *ring)
 {
 	uint64_t one = 1;
 
-	advance(ring);
 	return io_write(ring->given, &one, sizeof(one));
 }

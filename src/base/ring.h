@@ -7,10 +7,12 @@
  *
  *   writer   fills a piece, tells of it in the pipe, passes it; the next one
  *            is its own when the reader has given it back
- *   reader   is told in the pipe, reads the piece, gives it back
+ *   reader   is told in the pipe, takes the piece, reads it, gives it back;
+ *            it may have taken others meanwhile
  *
- * Both use the pieces in turns, each at most RING_PIECE bytes of it.  What is
- * in a piece is not checked here: the pipe has its digest.  -1 with errno.
+ * Both use the pieces in turns, and the reader gives them back in turns, each
+ * at most RING_PIECE bytes of it.  What is in a piece is not checked here: the
+ * pipe has its digest.  -1 with errno.
  */
 #ifndef BASE_RING_H
 #define BASE_RING_H
@@ -33,13 +35,15 @@ int ring_create(int fds[2]);
 /* EINVAL for what is no ring. */
 int ring_open(struct ring *ring, const int fds[2]);
 
-/* The present piece: the writer's own, or the one that the reader was told of.
- */
+/* Writer: the present piece. */
 char *ring_piece(const struct ring *ring);
 
 /* Writer: on to the next; EPIPE when the reader of the pipe has gone. */
 int ring_pass(struct ring *ring, int pipe);
-/* Reader: on to the next. */
-int ring_give(struct ring *ring);
+
+/* Reader: the piece that it was told of; the next time, the next one. */
+const char *ring_take(struct ring *ring);
+/* Reader: back goes the first that was not; any thread may do it. */
+int ring_give(const struct ring *ring);
 
 #endif

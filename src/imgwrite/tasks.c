@@ -72,32 +72,25 @@ static void open_image(struct tasks *tasks, uint32_t subject,
 	}
 }
 
-/* From the ring it is one copy, and on another CPU than memread's already. */
-static void copy_shared(struct tasks *tasks, const char *data, uint32_t size)
-{
-	if (tasks->index)
-		pagemap_img_hole(&tasks->img, size);
-	else
-		wrote(pagemap_img_data(&tasks->img, data, size));
-}
-
 static void copy_body(struct tasks *tasks, struct stage *stage, uint32_t size)
 {
 	struct pagemap_img *img = &tasks->img;
-	const char *shared = stage_body_shared(stage, size);
 
-	if (shared) {
-		copy_shared(tasks, shared, size);
-		return;
-	}
 	while (size) {
-		uint32_t piece = size < WRITER_PIECE ? size : WRITER_PIECE;
+		struct writer_piece *piece = writer_next(&tasks->writer);
 
-		stage_body(stage, writer_room(&tasks->writer), piece);
-		writer_put(&tasks->writer, tasks->index ? -1 : img->pages,
-			   img->offset, piece);
-		pagemap_img_hole(img, piece);
-		size -= piece;
+		piece->fd = tasks->index ? -1 : img->pages;
+		piece->offset = img->offset;
+		piece->size = size < WRITER_PIECE ? size : WRITER_PIECE;
+		piece->data =
+			stage_body_shared(stage, piece->size, &piece->ring);
+		if (!piece->data) {
+			stage_body(stage, piece->room, piece->size);
+			piece->data = piece->room;
+		}
+		pagemap_img_hole(img, piece->size);
+		size -= piece->size;
+		writer_put(&tasks->writer);
 	}
 }
 

@@ -18,9 +18,10 @@ static void await(sem_t *sem)
 /* Behind a failure nothing more is written: the disk may be full. */
 static void write_piece(struct writer *writer, const struct writer_piece *piece)
 {
-	if (piece->fd < 0 || writer->error)
-		return;
-	if (io_pwrite(piece->fd, piece->data, piece->size, piece->offset) < 0)
+	if (piece->fd >= 0 && !writer->error &&
+	    io_pwrite(piece->fd, piece->data, piece->size, piece->offset) < 0)
+		writer->error = errno;
+	if (piece->ring && ring_give(piece->ring) < 0 && !writer->error)
 		writer->error = errno;
 }
 
@@ -54,8 +55,8 @@ static void start_thread(struct writer *writer)
 static void begin(struct writer *writer)
 {
 	for (int i = 0; i < WRITER_PIECES; i++) {
-		writer->pieces[i].data = malloc(WRITER_PIECE);
-		if (!writer->pieces[i].data)
+		writer->pieces[i].room = malloc(WRITER_PIECE);
+		if (!writer->pieces[i].room)
 			die(EXIT_SYSTEM, "no memory");
 	}
 	sem_init(&writer->empty, 0, WRITER_PIECES);
@@ -72,21 +73,16 @@ static void wait_for_one(struct writer *writer)
 		die_errno(EXIT_SYSTEM, "cannot write the images");
 }
 
-char *writer_room(struct writer *writer)
+struct writer_piece *writer_next(struct writer *writer)
 {
 	if (!writer->started)
 		begin(writer);
 	wait_for_one(writer);
-	return writer->pieces[writer->next].data;
+	return &writer->pieces[writer->next];
 }
 
-void writer_put(struct writer *writer, int fd, uint64_t offset, uint32_t size)
+void writer_put(struct writer *writer)
 {
-	struct writer_piece *piece = &writer->pieces[writer->next];
-
-	piece->fd = fd;
-	piece->offset = offset;
-	piece->size = size;
 	writer->next = (writer->next + 1) % WRITER_PIECES;
 	sem_post(&writer->full);
 }

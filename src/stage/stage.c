@@ -151,16 +151,23 @@ void stage_body(struct stage *stage, void *data, uint32_t size)
 		die_of(&stage->in, status);
 }
 
-const char *stage_body_shared(struct stage *stage, uint32_t size)
+const char *stage_body_shared(struct stage *stage, uint32_t size,
+			      const struct ring **ring)
 {
+	struct frame_reader *frames = &stage->in.frames;
 	enum frame_status status;
 	const char *data;
 
-	if (!stage->in.frames.shared)
+	*ring = NULL;
+	if (!frames->shared)
 		return NULL;
-	status = frame_body_shared(&stage->in.frames, &data, size);
+	status = frame_body_shared(frames, &data, size);
 	if (status != FRAME_OK)
 		die_of(&stage->in, status);
+	if (frames->body_left)
+		return data;
+	*ring = frames->ring;
+	frame_body_keep(frames);
 	return data;
 }
 

@@ -44,8 +44,12 @@ void stage_open_ring(struct stage *stage, const char *text);
 bool stage_next(struct stage *stage, struct frame *frame);
 
 void stage_body(struct stage *stage, void *data, uint32_t size);
-/* In the ring; NULL where the body is not there. */
-const char *stage_body_shared(struct stage *stage, uint32_t size);
+/*
+ * The same in the ring; NULL where the body is not there.  With the last of a
+ * body, *ring is where to give its piece back; otherwise NULL.
+ */
+const char *stage_body_shared(struct stage *stage, uint32_t size,
+			      const struct ring **ring);
 
 void stage_pass(struct stage *stage, const struct frame *frame);
 void stage_control(struct stage *stage, enum frame_kind kind, uint32_t subject,

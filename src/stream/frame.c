@@ -183,7 +183,7 @@ static void begin_body(struct frame_reader *reader, const struct frame *frame)
 
 	reader->body_left = frame->body_size;
 	reader->shared =
-		frame->flags & FRAME_RING ? ring_piece(reader->ring) : NULL;
+		frame->flags & FRAME_RING ? ring_take(reader->ring) : NULL;
 	reader->digested = frame->flags & FRAME_DIGEST && frame->table_size > 8;
 	if (!reader->digested)
 		return;
@@ -275,6 +275,11 @@ static enum frame_status check_digest(struct frame_reader *reader,
 	    digest_end(&reader->digest) != reader->digest_wanted)
 		return bad(reader, "wrong digest of a body");
 	return FRAME_OK;
+}
+
+void frame_body_keep(struct frame_reader *reader)
+{
+	reader->shared = NULL;
 }
 
 enum frame_status frame_body_shared(struct frame_reader *reader,

@@ -118,9 +118,11 @@ enum frame_status frame_next(struct frame_reader *reader, struct frame *frame);
 /* Takes size bytes of the body, at most what is left of it. */
 enum frame_status frame_body(struct frame_reader *reader, void *data,
 			     uint32_t size);
-/* The same where reader->shared: *data is theirs until the next frame. */
+/* The same where reader->shared: *data is there until the next frame. */
 enum frame_status frame_body_shared(struct frame_reader *reader,
 				    const char **data, uint32_t size);
+/* From now on the caller gives the ring's piece back, when it has been read. */
+void frame_body_keep(struct frame_reader *reader);
 
 /* Behind the END frame: FRAME_END at end of file, FRAME_BAD otherwise. */
 enum frame_status frame_finish(struct frame_reader *reader);

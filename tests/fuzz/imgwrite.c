@@ -61,19 +61,23 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* --- in place of a thread, which would outlive a death: imgwrite/writer.h ---
  */
 
-static char room[WRITER_PIECE];
-
-char *writer_room(struct writer *writer)
+struct writer_piece *writer_next(struct writer *writer)
 {
-	(void)writer;
-	return room;
+	static char room[WRITER_PIECE];
+
+	writer->pieces[0].room = room;
+	return &writer->pieces[0];
 }
 
-void writer_put(struct writer *writer, int fd, uint64_t offset, uint32_t size)
+void writer_put(struct writer *writer)
 {
-	(void)writer;
-	kit_must(size <= sizeof(room), "a piece fits");
-	if (fd >= 0 && pwrite(fd, room, size, (off_t)offset) != (ssize_t)size)
+	const struct writer_piece *piece = &writer->pieces[0];
+
+	kit_must(piece->size <= WRITER_PIECE, "a piece fits");
+	kit_must(!piece->ring, "there is no ring");
+	if (piece->fd >= 0 &&
+	    pwrite(piece->fd, piece->data, piece->size, (off_t)piece->offset) !=
+		    (ssize_t)piece->size)
 		die_errno(EXIT_SYSTEM, "cannot write the images");
 }
 
