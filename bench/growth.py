@@ -34,7 +34,7 @@ def with_others(kind):
 
 
 def all_series():
-    largest = kit.sized(8 * GIB, 1 * GIB, 2.5) // MIB
+    largest = kit.sized(8 * GIB, 1 * GIB, 2.2) // MIB
     quick = kit.OPTIONS.quick
     return [Series('memory, MiB', 256, largest, lambda many: f'victim anon={many}M'),
             Series('mappings', 100, 6400 if quick else 102400, lambda many: f'victim small={many}'),

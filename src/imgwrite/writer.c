@@ -55,7 +55,8 @@ static void start_thread(struct writer *writer)
 static void begin(struct writer *writer)
 {
 	for (int i = 0; i < WRITER_PIECES; i++) {
-		writer->pieces[i].room = malloc(WRITER_PIECE);
+		writer->pieces[i].room =
+			aligned_alloc(WRITER_PIECE, WRITER_PIECE);
 		if (!writer->pieces[i].room)
 			die(EXIT_SYSTEM, "no memory");
 	}
