@@ -113,10 +113,10 @@ static void *spin_run(void *unused)
 {
 	for (uint64_t now, last = now_ns();; last = now) {
 		now = now_ns();
-		if (beat->reset)
-			beat->reset = beat->max_gap_ns = 0;
-		else if (now - last > beat->max_gap_ns)
+		if (now - last > beat->max_gap_ns)
 			beat->max_gap_ns = now - last;
+		if (beat->reset) /* it may have stood since now was taken */
+			now = now_ns(), beat->reset = beat->max_gap_ns = 0;
 		beat->counter++;
 	}
 	return unused;
