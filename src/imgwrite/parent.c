@@ -11,14 +11,14 @@
 static int code_of(int error)
 {
 	switch (error) {
-	case EACCES:
-	case EIO:
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-		return EXIT_SYSTEM;
-	default:
+	case EBADMSG:
+	case ELOOP:
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
 		return EXIT_USAGE;
+	default:
+		return EXIT_SYSTEM;
 	}
 }
 

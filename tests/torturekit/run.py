@@ -57,12 +57,15 @@ class Run:
         piped = self.source if source == '|' else None
         said = open(self.said_path, 'a')
         null = open(os.devnull)
-        if self.group and not faults.send(self.group, 0):
-            self.group = 0
-        process = subprocess.Popen(
+        start = lambda group: subprocess.Popen(
             faults.command(self, name, command), stdin=piped or null,
             stdout=subprocess.PIPE if out == '|' else out or said, stderr=said,
-            process_group=self.group, env=os.environ | {faults.MARK: self.folder})
+            process_group=group, env=os.environ | {faults.MARK: self.folder})
+        try:
+            process = start(self.group)
+        except PermissionError:  # setpgid(2): nobody is left in that group
+            self.group = 0
+            process = start(0)
         for file in piped, said, null:
             if file:
                 file.close()
