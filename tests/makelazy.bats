@@ -457,5 +457,6 @@ restores() {
 
 @test "makelazy: (twin) of a directory that is not marked criu gives zeros" {
 	not restores twin_unmarked
-	grep -q 'the restored victim says: error [0-9]* ' errors
+	# or nothing, where the zeros are in what it needs to run
+	grep -qE 'the restored victim says: (error [0-9]* .*)?$' errors
 }

@@ -94,7 +94,7 @@ user_stages() {
 }
 
 # knocks USER keeper|tracker NAME: as that one, with no capability.
-knocks() { setpriv --reuid="$1" --regid="$1" --clear-groups --inh-caps=-all "$ROOT/build/tests/knock" "${@:2}"; }
+knocks() { setpriv --reuid="$1" --regid="$1" --clear-groups --inh-caps=-all "$O/tests/knock" "${@:2}"; }
 
 @test "another user: the keeper's socket hangs up on him, the owner and root are answered" {
 	local name
@@ -110,7 +110,7 @@ knocks() { setpriv --reuid="$1" --regid="$1" --clear-groups --inh-caps=-all "$RO
 	[ -n "$name" ]
 	[ "$(knocks 65533 keeper "$name")" = 'hung up' ]
 	[ "$(knocks 65534 keeper "$name")" = answered ]
-	[ "$("$ROOT/build/tests/knock" keeper "$name")" = answered ]
+	[ "$("$O/tests/knock" keeper "$name")" = answered ]
 	[ "$(knocks 65533 keeper "$name")" = 'hung up' ]
 	runs "$VICTIM"
 	exec {LISTING}<&-
@@ -124,7 +124,7 @@ knocks() { setpriv --reuid="$1" --regid="$1" --clear-groups --inh-caps=-all "$RO
 	name=pagepipe-tracker-$VICTIM-$(sed 's/.*) //' "/proc/$VICTIM/stat" | cut -d' ' -f20)
 	[ "$(knocks 65533 tracker "$name")" = 'hung up' ]
 	[ "$(knocks 65534 tracker "$name")" = answered ]
-	[ "$("$ROOT/build/tests/knock" tracker "$name")" = answered ]
+	[ "$("$O/tests/knock" tracker "$name")" = answered ]
 	for option in --status --stop; do
 		code=0
 		setpriv --reuid=65533 --regid=65533 --clear-groups memtrack $option "$VICTIM" 2>said || code=$?
