@@ -11,9 +11,13 @@ teardown() { lib_teardown; }
 PAGES=6000
 
 # serve [OPTION...] DIR: lazyserve, which is ready. $SERVER is its pid.
-serve() {
+serve() { serve_by '' "$@"; }
+
+# serve_by COMMAND [OPTION...] DIR: that runs it.
+serve_by() {
 	: >errors
-	lazyserve "$@" >summary 2>errors 3>&- &
+	# shellcheck disable=SC2086 # words
+	$1 lazyserve "${@:2}" >summary 2>errors 3>&- &
 	SERVER=$!
 	VICTIMS+=("$SERVER")
 	wait_for 10 grep -q 'ready: ' errors
@@ -338,6 +342,21 @@ midway() {
 	kill -KILL "$SERVER"
 	wait_for 10 grep -q 'the daemon has ended too early: killed 1 process' errors
 	ends "$TOUCHER" 137
+}
+
+@test "lazyserve: a guard that cannot look for children kills no parent before it can" {
+	local n hit=0
+	toucher make full $PAGES
+	for n in 3 4 5 6; do
+		serve_by "strace -f -qq -o calls -e trace=getdents64 -e inject=getdents64:error=ENOMEM:when=$n" full
+		touch_all write full
+		ends "$TOUCHER" 137
+		ends "$SERVER" 111
+		grep -q 'killed 2 processes' errors
+		hit=$((hit + $(grep -c INJECTED calls)))
+	done
+	# the daemon once, and its guard
+	[ "$hit" -gt 4 ]
 }
 
 @test "lazyserve: ended by a signal, it takes the process along and says so" {

@@ -64,6 +64,22 @@ stands() {
 	not stands "$VICTIM"
 }
 
+@test "odd: a list of processes that breaks off is not taken for a shorter one" {
+	odd sharer
+	local n=0
+	while :; do
+		n=$((n + 1))
+		stages "timeout 20 strace -qq -o calls -e trace=getdents64 -e inject=getdents64:error=EIO:when=$n freeze --one $VICTIM" \
+			vmalist 'thaw >/dev/null'
+		grep -q INJECTED calls || break
+		[[ $STATUS = 111* ]]
+		counts_on
+	done
+	[ "$STATUS" = '0 0 0' ]
+	# the tasks and /proc, of each the entries and their end
+	[ "$n" -gt 4 ]
+}
+
 @test "odd: a vfork child is stopped although its parent waits for it" {
 	odd vfork
 	stands "$OTHER"

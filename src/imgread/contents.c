@@ -2,10 +2,10 @@
 #include "imgread/contents.h"
 
 #include "base/die.h"
+#include "base/dir.h"
 #include "base/num.h"
 #include "stream/head.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -117,15 +117,16 @@ void contents_read(struct contents *contents, int dir, const char *path,
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *names = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	const struct dirent *entry;
+	int more;
 
 	*contents = (struct contents){.path = path};
 	if (!names)
 		die_errno(EXIT_SYSTEM, "cannot read %s", path);
-	while ((errno = 0, entry = readdir(names)))
+	while ((more = dir_next(names, &entry)) > 0)
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			add_name(contents, entry->d_name, all);
-	if (errno)
+	if (more < 0)
 		die_errno(EXIT_SYSTEM, "cannot read %s", path);
 	closedir(names);
 	if (contents->nr_tasks)

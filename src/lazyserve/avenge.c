@@ -4,12 +4,12 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/die.h"
+#include "base/dir.h"
 #include "base/num.h"
 #include "lazyserve/announce.h"
 #include "lazyserve/fill.h"
 #include "proc/task.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -46,19 +46,35 @@ static bool is_connection(int fd)
 	       credentials && !listens;
 }
 
-/* Also the one that was let in, and the daemon has not come to say so. */
-static void end_connections(struct guard *tasks)
+/* -1: not each of our descriptors could be looked at. */
+static int for_each_fd(void (*visit)(void *context, int fd), void *context)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	const struct dirent *entry;
+	int more = -1;
 	uint64_t fd;
 
-	while (dir && (entry = readdir(dir)))
-		if (num_parse(entry->d_name, &fd) == 0 &&
-		    is_connection((int)fd))
-			end_connection(tasks, (int)fd);
+	while (dir && (more = dir_next(dir, &entry)) > 0)
+		if (num_parse(entry->d_name, &fd) == 0)
+			visit(context, (int)fd);
 	if (dir)
 		closedir(dir);
+	return more;
+}
+
+static void end_if_connection(void *tasks, int fd)
+{
+	if (is_connection(fd))
+		end_connection(tasks, fd);
+}
+
+/* Also the one that was let in, and the daemon has not come to say so. */
+static void end_connections(struct guard *tasks)
+{
+	uint64_t until = clock_ns() + SOON_NS;
+
+	while (for_each_fd(end_if_connection, tasks) < 0 && clock_ns() < until)
+		usleep(1000);
 }
 
 /* The next that waits; -1: nobody.  Who came is to be known. */
@@ -102,28 +118,42 @@ static unsigned signal_all(const struct guard_shared *shared, int number)
 	return hit;
 }
 
-/* Memories that pages are missing of, and whose process lives. */
+struct living {
+	uint32_t page_size;
+	unsigned nr;
+};
+
+static void count_if_alive(void *context, int fd)
+{
+	struct living *living = context;
+
+	if (fill_is_uffd(fd) && fill_is_alive(fd, living->page_size))
+		living->nr++;
+}
+
+/* Memories that pages are missing of, and whose process lives; one more where
+ * we could not look at all. */
 static unsigned count_alive(uint32_t page_size)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	const struct dirent *entry;
-	unsigned nr = 0;
-	uint64_t fd;
+	struct living living = {page_size, 0};
 
-	if (!dir)
-		return 0;
-	while ((entry = readdir(dir)))
-		if (num_parse(entry->d_name, &fd) == 0 &&
-		    fill_is_uffd((int)fd) && fill_is_alive((int)fd, page_size))
-			nr++;
-	closedir(dir);
-	return nr;
+	if (for_each_fd(count_if_alive, &living) < 0)
+		living.nr++;
+	return living.nr;
 }
 
 static void hold(uint32_t page_size)
 {
 	while (count_alive(page_size))
 		usleep(100000);
+}
+
+/* A parent that is killed before its children were looked for leads to them no
+ * more. */
+static void search(struct guard *tasks, uint64_t until)
+{
+	while (guard_search(tasks) < 0 && clock_ns() < until)
+		usleep(1000);
 }
 
 /* Children that come meanwhile are found by the next pass. */
@@ -136,7 +166,7 @@ static unsigned kill_all(struct guard *tasks)
 	do {
 		unsigned hit;
 
-		guard_search(tasks);
+		search(tasks, until);
 		hit = signal_all(tasks->shared, SIGKILL);
 		killed = hit > killed ? hit : killed;
 		usleep(1000);
@@ -167,7 +197,7 @@ static void avenge_by_stopping(struct guard *tasks)
 	unsigned stopped;
 
 	signal_all(tasks->shared, SIGSTOP);
-	guard_search(tasks);
+	search(tasks, clock_ns() + SOON_NS);
 	stopped = signal_all(tasks->shared, SIGSTOP);
 	complain("the daemon has ended too early: stopped %u process%s, whose "
 		 "missing pages would read as zeros, and hold%s for as long "

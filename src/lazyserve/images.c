@@ -2,10 +2,10 @@
 #include "lazyserve/images.h"
 
 #include "base/die.h"
+#include "base/dir.h"
 #include "base/num.h"
 #include "base/own.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -93,15 +93,18 @@ static void list_tasks(struct image_set *set, const char *path)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
+	int more;
 
 	if (!dir)
 		die_errno(EXIT_SYSTEM, "cannot read %s", path);
-	while ((entry = readdir(dir))) {
+	while ((more = dir_next(dir, &entry)) > 0) {
 		uint32_t pid = pid_of(entry->d_name);
 
 		if (pid)
 			add(set, pid);
 	}
+	if (more < 0)
+		die_errno(EXIT_SYSTEM, "cannot read %s", path);
 	closedir(dir);
 	if (set->nr)
 		qsort(set->all, set->nr, sizeof(*set->all), by_pid);

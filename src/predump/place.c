@@ -2,9 +2,9 @@
 #include "predump/place.h"
 
 #include "base/die.h"
+#include "base/dir.h"
 #include "predump/run.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -38,14 +38,18 @@ void place_undo(void)
 static void need_free(const char *dir)
 {
 	DIR *list = opendir(dir);
+	const struct dirent *entry;
+	int more = 0;
 	int nr = 0;
 
 	if (!list && errno == ENOENT)
 		return;
 	if (!list && errno != ENOTDIR)
 		die_errno(EXIT_SYSTEM, "cannot look at %s", dir);
-	while (list && readdir(list))
+	while (list && (more = dir_next(list, &entry)) > 0)
 		nr++;
+	if (more < 0)
+		die_errno(EXIT_SYSTEM, "cannot look at %s", dir);
 	if (list)
 		closedir(list);
 	if (nr != 2) /* . and .. */

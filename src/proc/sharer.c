@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "proc/sharer.h"
 
+#include "base/dir.h"
 #include "base/own.h"
 #include "proc/attach.h"
 
-#include <dirent.h>
 #include <linux/kcmp.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -75,20 +75,21 @@ int sharers_add(struct seize *seize)
 {
 	own_free pid_t *sorted = calloc(seize->nr_tasks + 1, sizeof(*sorted));
 	DIR *dir = opendir("/proc");
-	struct dirent *entry;
-	int result = sorted && dir ? 0 : -1;
+	const struct dirent *entry;
+	int result = -1;
 
-	if (result == 0) {
+	if (sorted && dir) {
 		size_t nr = list_living(seize, sorted);
 
 		qsort(sorted, nr, sizeof(*sorted), compare);
-		while (result == 0 && (entry = readdir(dir)))
-			result = add_if_shared(
-				seize, sorted, nr,
-				// NOLINTNEXTLINE(cert-err34-c): no task is 0
-				(pid_t)atoi(entry->d_name));
+		while ((result = dir_next(dir, &entry)) > 0)
+			if (add_if_shared(
+				    seize, sorted, nr,
+				    // NOLINTNEXTLINE(cert-err34-c): no task is 0
+				    (pid_t)atoi(entry->d_name)) < 0)
+				break;
 	}
 	if (dir)
 		closedir(dir);
-	return result;
+	return result ? -1 : 0;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "proc/task.h"
 
+#include "base/dir.h"
 #include "base/own.h"
 #include "proc/procfs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,37 +133,25 @@ int task_status(pid_t pid, pid_t tid, struct task_status *status)
 	return result;
 }
 
-/* A list that cannot be read to its end must not be taken for a shorter one. */
-static struct dirent *next_entry(DIR *dir, int *result)
-{
-	struct dirent *entry;
-
-	errno = 0;
-	entry = readdir(dir);
-	if (!entry && errno)
-		*result = -1;
-	return entry;
-}
-
 int task_threads(pid_t pid, struct buf *out)
 {
-	struct dirent *entry;
+	const struct dirent *entry;
 	char path[64];
 	DIR *dir;
-	int result = 0;
+	int result;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
 	if (!dir)
 		return -1;
-	while (result == 0 && (entry = next_entry(dir, &result))) {
+	while ((result = dir_next(dir, &entry)) > 0) {
 		pid_t tid = (pid_t)number(entry->d_name);
 
-		if (tid > 0)
-			result = buf_append(out, &tid, sizeof(tid));
+		if (tid > 0 && buf_append(out, &tid, sizeof(tid)) < 0)
+			break;
 	}
 	closedir(dir);
-	return result;
+	return result ? -1 : 0;
 }
 
 int task_children(pid_t pid, pid_t tid, struct buf *out)
@@ -224,22 +212,23 @@ static bool links_to(int dir, const char *name, const char *prefix)
 int task_descriptors(pid_t pid, pid_t tid, const char *prefix, struct buf *out)
 {
 	char path[64];
-	struct dirent *entry;
-	int result = 0;
+	const struct dirent *entry;
+	int result;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	dir = opendir(path);
 	if (!dir)
 		return -1;
-	while (result == 0 && (entry = next_entry(dir, &result))) {
+	while ((result = dir_next(dir, &entry)) > 0) {
 		int fd = (int)number(entry->d_name);
 
-		if (links_to(dirfd(dir), entry->d_name, prefix))
-			result = buf_append(out, &fd, sizeof(fd));
+		if (links_to(dirfd(dir), entry->d_name, prefix) &&
+		    buf_append(out, &fd, sizeof(fd)) < 0)
+			break;
 	}
 	closedir(dir);
-	return result;
+	return result ? -1 : 0;
 }
 
 int task_has_descriptor(pid_t pid, pid_t tid, const char *prefix)
