@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 enum { MAX_STAGES = 16, USAGE = 100 };
 
 struct stage {
@@ -36,14 +38,6 @@ struct stage {
 
 static struct stage stages[MAX_STAGES];
 static int nr_stages;
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* Cuts the words at each '|'. */
 static void stages_parse(char **words)
@@ -145,10 +139,10 @@ int main(int argc, char **argv)
 	}
 	stages_parse(argv + 1);
 
-	start = now_ns();
+	start = clock_ns();
 	stages_start(output);
 	stages_wait();
-	printf("wall %" PRIu64 "\n", now_ns() - start);
+	printf("wall %" PRIu64 "\n", clock_ns() - start);
 
 	for (int i = 0; i < nr_stages; i++)
 		stage_print(&stages[i]);

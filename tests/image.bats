@@ -3,15 +3,10 @@
 # threads of a process. (Pagemaps: imgread.bats.)
 
 load helpers/lib
+load helpers/images
 
 setup() { lib_setup; }
 teardown() { lib_teardown; }
-
-# make LINE...: a directory d without our code (helpers/images.py).
-make() {
-	rm -rf d
-	printf '%s\n' "$@" | images.py make d
-}
 
 # shows TEXT: that is what is read of process 7.
 shows() { mmshow d 7 | diff <(echo "$1") -; }
@@ -28,7 +23,7 @@ MM=('mm 7' 'vma 0x1000 0x3000 5 0x2 0x41' 'vma 0x3000 0x8000 3 0x22 0x201')
 
 @test "mm image: which mappings criu restores lazily follows from their flags" {
 	# private and anonymous; locked, huge, shared, a file, vdso, vsyscall, vvar
-	make "${TREE[@]}" 'mm 7' 'vma 0x1000 0x2000 3 0x22 0x201' 'vma 0x2000 0x3000 0 0x122 0x201' \
+	make d "${TREE[@]}" 'mm 7' 'vma 0x1000 0x2000 3 0x22 0x201' 'vma 0x2000 0x3000 0 0x122 0x201' \
 		'vma 0x4000 0x5000 3 0x2022 0x201' 'vma 0x5000 0x6000 3 0x40022 0x201' \
 		'vma 0x6000 0x7000 3 0x21 0x101' 'vma 0x7000 0x8000 1 0x2 0x41' \
 		'vma 0x8000 0x9000 5 0x22 0x209' 'vma 0x9000 0xa000 1 0x22 0x1201' \
@@ -46,7 +41,7 @@ ffffffffff600000 ffffffffff601000 4 22 204 present
 thread 7 7ffd0668
 thread 8 -'
 	# criu 4.2 has guard regions behind all mappings
-	make "${TREE[@]}" "${MM[@]}" 'vma 0x1000 0x2000 0 0 0x10000'
+	make d "${TREE[@]}" "${MM[@]}" 'vma 0x1000 0x2000 0 0 0x10000'
 	shows '1000 3000 5 2 41 present
 3000 8000 3 22 201 lazy
 thread 7 7ffd0668
@@ -54,38 +49,38 @@ thread 8 -'
 }
 
 @test "core image: the stack pointers of both machines" {
-	make 'mm 7' 'pstree 9 9' 'pstree 7 7 10 8' 'core 7 0x7ffd0668' 'core 8 0xfffff000 aarch64' 'core 10 0x1'
+	make d 'mm 7' 'pstree 9 9' 'pstree 7 7 10 8' 'core 7 0x7ffd0668' 'core 8 0xfffff000 aarch64' 'core 10 0x1'
 	shows 'thread 7 7ffd0668
 thread 10 1
 thread 8 fffff000'
-	make 'mm 7' "${TREE[@]}" 'core 8 5 s390'
+	make d 'mm 7' "${TREE[@]}" 'core 8 5 s390'
 	refused 'core: it is of a machine that is not known'
 }
 
 @test "mm image: mappings that do not ascend, overlap or are none are refused" {
 	local vma
 	for vma in '0x2000 0x4000' '0x1000 0x2000' '0x0 0x1000'; do
-		make "${TREE[@]}" 'mm 7' 'vma 0x1000 0x3000 5 0x2 0x41' "vma $vma 5 0x2 0x41"
+		make d "${TREE[@]}" 'mm 7' 'vma 0x1000 0x3000 5 0x2 0x41' "vma $vma 5 0x2 0x41"
 		refused 'mm: mappings that do not ascend'
 	done
-	make "${TREE[@]}" 'mm 7' 'vma 0x1000 0x1000 5 0x2 0x41'
+	make d "${TREE[@]}" 'mm 7' 'vma 0x1000 0x1000 5 0x2 0x41'
 	refused 'mm: a mapping that ends before it begins'
-	make "${TREE[@]}" 'mm 7' 'vma 0x3000 0x1000 5 0x2 0x41'
+	make d "${TREE[@]}" 'mm 7' 'vma 0x3000 0x1000 5 0x2 0x41'
 	refused 'mm: a mapping that ends before it begins'
 	for vma in '0x1001 0x2000' '0x1000 0x2010'; do
-		make "${TREE[@]}" 'mm 7' "vma $vma 5 0x2 0x41"
+		make d "${TREE[@]}" 'mm 7' "vma $vma 5 0x2 0x41"
 		refused 'mm: a mapping that begins or ends within a page'
 	done
 }
 
 @test "pstree image: a process that is there twice, or cannot be one, is refused" {
-	make "${MM[@]}" "${TREE[@]}" 'pstree 5 5' 'pstree 7 7'
+	make d "${MM[@]}" "${TREE[@]}" 'pstree 5 5' 'pstree 7 7'
 	refused 'pstree: a process that is there twice'
-	make "${MM[@]}" "${TREE[@]}" 'pstree 0 5'
+	make d "${MM[@]}" "${TREE[@]}" 'pstree 0 5'
 	refused 'pstree: a number that no process can have'
-	make "${MM[@]}" "${TREE[@]}" 'pstree 2147483648 5'
+	make d "${MM[@]}" "${TREE[@]}" 'pstree 2147483648 5'
 	refused 'pstree: a number that no process can have'
-	make "${MM[@]}" "${TREE[@]}" 'pstree 9 0'
+	make d "${MM[@]}" "${TREE[@]}" 'pstree 9 0'
 	refused 'pstree: a number that no thread can have'
 }
 
@@ -94,7 +89,7 @@ kind() { sed 's,d/,,; s,[-.].*,,' <<<"$1"; }
 
 @test "mm, core and pstree image: each cut, garbage and a long tail are refused" {
 	local file size n
-	make "${MM[@]}" "${TREE[@]}"
+	make d "${MM[@]}" "${TREE[@]}"
 	for file in d/mm-7.img d/core-7.img d/pstree.img; do
 		cp "$file" kept
 		size=$(stat -c %s kept)
@@ -123,7 +118,7 @@ kind() { sed 's,d/,,; s,[-.].*,,' <<<"$1"; }
 }
 
 @test "mm image: a message that would become hundreds of megabytes is refused" {
-	make "${MM[@]}" "${TREE[@]}"
+	make d "${MM[@]}" "${TREE[@]}"
 	# 15 million unknown fields of two bytes
 	{ head -c 8 d/mm-7.img; printf '\0\0\311\1'; head -c 29949952 /dev/zero | tr '\0' '\10'; } >big
 	mv big d/mm-7.img

@@ -4,6 +4,7 @@
 # has the same with a real criu restore.)
 
 load helpers/lib
+load helpers/images
 
 setup() { lib_setup; }
 teardown() { lib_teardown; }
@@ -369,12 +370,8 @@ midway() {
 
 # offers DIR [OPTION...]: a page server; $PORT and $STORE.
 offers() {
-	: >ready
-	pageserve "${@:2}" "$1" >ready 2>offered 3>&- &
-	STORE=$!
-	VICTIMS+=("$STORE")
-	wait_for 10 grep -q '^pageserve: ready: ' ready
-	PORT=$(sed 's/.* port //' ready)
+	listens "$@"
+	STORE=$SERVER # which serve will set, too
 }
 
 @test "lazyserve: pages that are not here come from a page server, each once" {
@@ -384,7 +381,7 @@ offers() {
 		offers full --once
 		all_right random small --source "127.0.0.1:$PORT" --protocol $form
 		ends "$STORE" 0
-		grep -q "served $(($(number fetched) + $(number pushed))) pages" offered
+		grep -q "served $(($(number fetched) + $(number pushed))) pages" served
 		[ "$(number there)" = 0 ]
 	done
 	for action in threads children everything move drop; do

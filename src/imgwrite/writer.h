@@ -3,8 +3,8 @@
  * A thread that writes pages while the next ones are taken from the stream:
  * one CPU copies out of the pipe, or checks what is in a ring, another one
  * copies into the file.  Its pieces are as large as memread's, which stay in
- * the CPU's cache.  Everything but the
- * writing is the caller's business, signals and the files too.
+ * the CPU's cache.  Everything but the writing is the caller's business,
+ * signals and the files too.
  *
  * These functions die, in the calling thread: what the other one could not
  * write is told by the next call.

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "region.h"
 
 #define ANON    (MAP_PRIVATE | MAP_ANONYMOUS)
@@ -101,22 +102,16 @@ static void *threads_run(void *unused)
 	return unused;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void *spin_run(void *unused)
 {
-	for (uint64_t now, last = now_ns();; last = now) {
-		now = now_ns();
+	for (uint64_t now, last = clock_ns();; last = now) {
+		now = clock_ns();
 		if (now - last > beat->max_gap_ns)
 			beat->max_gap_ns = now - last;
-		if (beat->reset) /* it may have stood since now was taken */
-			now = now_ns(), beat->reset = beat->max_gap_ns = 0;
+		if (beat->reset) { /* it may have stood since now was taken */
+			now = clock_ns();
+			beat->reset = beat->max_gap_ns = 0;
+		}
 		beat->counter++;
 	}
 	return unused;

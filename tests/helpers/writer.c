@@ -13,13 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
+#include "base/clock.h"
 
 /* An odd step through a power of two comes to each place once. */
 static void write_some(char *room, size_t pages, size_t nr, size_t page_size)
@@ -54,11 +48,11 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		size_t nr = pages * strtoull(line, NULL, 10) / 1000;
-		uint64_t began = now_ns();
+		uint64_t began = clock_ns();
 
 		write_some(room, pages, nr, page_size);
 		printf("ok %zu %llu\n", nr,
-		       (unsigned long long)(now_ns() - began));
+		       (unsigned long long)(clock_ns() - began));
 		fflush(stdout);
 	}
 	return 0;

@@ -12,6 +12,15 @@ KEPT = re.compile(r'^(?:SigBlk|SigIgn|SigCgt|NoNewPrivs|Seccomp\w*|Cap\w+|'
                   r'Cpus_allowed_list|Threads):.*', re.M)
 
 
+def ends(pid):
+    """It has ended, or is just ending; proc(5), flags."""
+    with contextlib.suppress(OSError):
+        with open(f'/proc/{pid}/stat') as file:
+            stat = file.read().rpartition(')')[2].split()
+        return stat[0] in 'ZX' or bool(int(stat[6]) & PF_EXITING)
+    return True
+
+
 class Target:
     def __init__(self, folder):
         path = tempfile.mktemp('.beat', dir=folder)
@@ -41,14 +50,8 @@ class Target:
         self.process.communicate()
 
     def is_gone(self):
-        """It or its child has ended, or is just ending; proc(5), flags."""
-        def ends(pid):
-            with contextlib.suppress(OSError):
-                with open(f'/proc/{pid}/stat') as file:
-                    stat = file.read().rpartition(')')[2].split()
-                return stat[0] in 'ZX' or bool(int(stat[6]) & PF_EXITING)
-            return True
-        return self.process.poll() is not None or any(map(ends, self.pids))
+        """It or its child."""
+        return any(map(ends, self.pids))
 
     def threads(self):
         """(state, tracer) of each."""
