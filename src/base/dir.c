@@ -3,11 +3,13 @@
 
 #include <errno.h>
 
-int dir_next(DIR *dir, const struct dirent **entry)
+const struct dirent *dir_next(DIR *dir, int *result)
 {
+	const struct dirent *entry;
+
 	errno = 0;
-	*entry = readdir(dir);
-	if (*entry)
-		return 1;
-	return errno ? -1 : 0;
+	entry = readdir(dir);
+	if (!entry && errno)
+		*result = -1;
+	return entry;
 }

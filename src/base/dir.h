@@ -8,8 +8,8 @@
 
 #include <dirent.h>
 
-/* 1: entry is the next, until the call after this; 0: that was all; -1 with
- * errno. */
-int dir_next(DIR *dir, const struct dirent **entry);
+/* Until the call after this.  NULL: that was all; or result is -1, errno set.
+ */
+const struct dirent *dir_next(DIR *dir, int *result);
 
 #endif

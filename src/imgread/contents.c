@@ -118,15 +118,15 @@ void contents_read(struct contents *contents, int dir, const char *path,
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *names = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
-	int more;
+	int result = 0;
 
 	*contents = (struct contents){.path = path};
 	if (!names)
 		die_errno(EXIT_SYSTEM, "cannot read %s", path);
-	while ((more = dir_next(names, &entry)) > 0)
+	while ((entry = dir_next(names, &result)))
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			add_name(contents, entry->d_name, all);
-	if (more < 0)
+	if (result < 0)
 		die_errno(EXIT_SYSTEM, "cannot read %s", path);
 	closedir(names);
 	if (contents->nr_tasks)

@@ -51,15 +51,15 @@ static int for_each_fd(void (*visit)(void *context, int fd), void *context)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	const struct dirent *entry;
-	int more = -1;
+	int result = dir ? 0 : -1;
 	uint64_t fd;
 
-	while (dir && (more = dir_next(dir, &entry)) > 0)
+	while (dir && (entry = dir_next(dir, &result)))
 		if (num_parse(entry->d_name, &fd) == 0)
 			visit(context, (int)fd);
 	if (dir)
 		closedir(dir);
-	return more;
+	return result;
 }
 
 static void end_if_connection(void *tasks, int fd)

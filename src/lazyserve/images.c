@@ -93,17 +93,17 @@ static void list_tasks(struct image_set *set, const char *path)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
-	int more;
+	int result = 0;
 
 	if (!dir)
 		die_errno(EXIT_SYSTEM, "cannot read %s", path);
-	while ((more = dir_next(dir, &entry)) > 0) {
+	while ((entry = dir_next(dir, &result))) {
 		uint32_t pid = pid_of(entry->d_name);
 
 		if (pid)
 			add(set, pid);
 	}
-	if (more < 0)
+	if (result < 0)
 		die_errno(EXIT_SYSTEM, "cannot read %s", path);
 	closedir(dir);
 	if (set->nr)

@@ -38,17 +38,16 @@ void place_undo(void)
 static void need_free(const char *dir)
 {
 	DIR *list = opendir(dir);
-	const struct dirent *entry;
-	int more = 0;
+	int result = 0;
 	int nr = 0;
 
 	if (!list && errno == ENOENT)
 		return;
 	if (!list && errno != ENOTDIR)
 		die_errno(EXIT_SYSTEM, "cannot look at %s", dir);
-	while (list && (more = dir_next(list, &entry)) > 0)
+	while (list && dir_next(list, &result))
 		nr++;
-	if (more < 0)
+	if (result < 0)
 		die_errno(EXIT_SYSTEM, "cannot look at %s", dir);
 	if (list)
 		closedir(list);

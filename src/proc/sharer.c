@@ -76,20 +76,19 @@ int sharers_add(struct seize *seize)
 	own_free pid_t *sorted = calloc(seize->nr_tasks + 1, sizeof(*sorted));
 	DIR *dir = opendir("/proc");
 	const struct dirent *entry;
-	int result = -1;
+	int result = sorted && dir ? 0 : -1;
 
-	if (sorted && dir) {
+	if (result == 0) {
 		size_t nr = list_living(seize, sorted);
 
 		qsort(sorted, nr, sizeof(*sorted), compare);
-		while ((result = dir_next(dir, &entry)) > 0)
-			if (add_if_shared(
-				    seize, sorted, nr,
-				    // NOLINTNEXTLINE(cert-err34-c): no task is 0
-				    (pid_t)atoi(entry->d_name)) < 0)
-				break;
+		while (result == 0 && (entry = dir_next(dir, &result)))
+			result = add_if_shared(
+				seize, sorted, nr,
+				// NOLINTNEXTLINE(cert-err34-c): no task is 0
+				(pid_t)atoi(entry->d_name));
 	}
 	if (dir)
 		closedir(dir);
-	return result ? -1 : 0;
+	return result;
 }

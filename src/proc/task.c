@@ -138,20 +138,20 @@ int task_threads(pid_t pid, struct buf *out)
 	const struct dirent *entry;
 	char path[64];
 	DIR *dir;
-	int result;
+	int result = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
 	if (!dir)
 		return -1;
-	while ((result = dir_next(dir, &entry)) > 0) {
+	while (result == 0 && (entry = dir_next(dir, &result))) {
 		pid_t tid = (pid_t)number(entry->d_name);
 
-		if (tid > 0 && buf_append(out, &tid, sizeof(tid)) < 0)
-			break;
+		if (tid > 0)
+			result = buf_append(out, &tid, sizeof(tid));
 	}
 	closedir(dir);
-	return result ? -1 : 0;
+	return result;
 }
 
 int task_children(pid_t pid, pid_t tid, struct buf *out)
@@ -213,22 +213,21 @@ int task_descriptors(pid_t pid, pid_t tid, const char *prefix, struct buf *out)
 {
 	char path[64];
 	const struct dirent *entry;
-	int result;
+	int result = 0;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	dir = opendir(path);
 	if (!dir)
 		return -1;
-	while ((result = dir_next(dir, &entry)) > 0) {
+	while (result == 0 && (entry = dir_next(dir, &result))) {
 		int fd = (int)number(entry->d_name);
 
-		if (links_to(dirfd(dir), entry->d_name, prefix) &&
-		    buf_append(out, &fd, sizeof(fd)) < 0)
-			break;
+		if (links_to(dirfd(dir), entry->d_name, prefix))
+			result = buf_append(out, &fd, sizeof(fd));
 	}
 	closedir(dir);
-	return result ? -1 : 0;
+	return result;
 }
 
 int task_has_descriptor(pid_t pid, pid_t tid, const char *prefix)
