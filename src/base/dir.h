@@ -8,8 +8,7 @@
 
 #include <dirent.h>
 
-/* Until the call after this.  NULL: that was all; or result is -1, errno set.
- */
+/* Until the next call.  NULL: that was all; or result is -1, with errno. */
 const struct dirent *dir_next(DIR *dir, int *result);
 
 #endif
