@@ -149,7 +149,7 @@ def hold_up(left):
     """reader -> the medians of what read_by says."""
     taken = {reader: [] for reader in READERS}
     with Target('victim anon=4M spin', spins=True) as target:
-        for _ in range(runs(5, 2)):
+        for _ in range(runs(9, 2)):
             for reader, command in READERS.items():
                 taken[reader].append(read_by(command, left, target))
     return {reader: [median(values) for values in zip(*samples)] for reader, samples in taken.items()}
