@@ -505,6 +505,7 @@ natively() {
 	unchecked 'the real criu is given the tools of bin/'
 	"$ROOT/tests/vm/native" "$T" /pagepipe/tests/vm/restores "$1" 2>errors || code=$?
 	[ "$code" != 77 ] || skip "$(tail -n 1 errors)"
+	[ "$code" = 0 ] || cat errors
 	return "$code"
 }
 

@@ -156,7 +156,7 @@ fetch_lazily() {
 	wait "$daemon"
 	kill -TERM "$SERVER"
 	server_went_well
-	grep -q 'served [4-9][0-9][0-9][0-9] pages' served
+	grep -q 'served [4-9][0-9][0-9][0-9] pages' served || fail "$(cat served)"
 }
 
 asked() {
