@@ -4,6 +4,7 @@
 # what is done in there is in tests/vm/restores.
 
 load helpers/lib
+load helpers/criu
 
 # It is made once, which may take longer than a test may. (mmdebstrap, which
 # numbers its own descriptors, fails with those of bats.)
@@ -11,14 +12,6 @@ setup_file() { "$BATS_TEST_DIRNAME/vm/made" trixie tree </dev/null >/dev/null 3>
 
 setup() { lib_setup; }
 teardown() { lib_teardown; }
-
-restores() {
-	local code=0
-	unchecked 'the real criu is given the tools of bin/'
-	"$ROOT/tests/vm/native" "$T" /pagepipe/tests/vm/restores "$1" 2>errors || code=$?
-	[ "$code" != 77 ] || skip "$(tail -n 1 errors)"
-	return "$code"
-}
 
 @test "imgread: of a dump by criu, --all makes a directory that criu restores" {
 	restores full

@@ -2,6 +2,7 @@
 # makelazy: bytes go where a lazy restore can fetch them, and nowhere else.
 
 load helpers/lib
+load helpers/criu
 load helpers/images
 
 setup() { lib_setup; }
@@ -412,16 +413,6 @@ cuts() {
 	stages 'makelazy <stream' 'imgwrite other'
 	[ "$STATUS" = '1 1' ]
 	[ ! -e other ]
-}
-
-# What the real criu does with it: tests/vm/restores.
-restores() {
-	local code=0
-	unchecked 'the real criu is given the tools of bin/'
-	"$ROOT/tests/vm/native" "$T" /pagepipe/tests/vm/restores "$1" 2>errors || code=$?
-	[ "$code" != 77 ] || skip "$(tail -n 1 errors)"
-	[ "$code" = 0 ] || cat errors
-	return "$code"
 }
 
 @test "makelazy: criu restores a small directory, with the pages of the full one" {

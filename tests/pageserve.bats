@@ -3,6 +3,7 @@
 # they ask for comes out of one; and no client can harm it.
 
 load helpers/lib
+load helpers/criu
 load helpers/images
 
 setup_file() { "$BATS_TEST_DIRNAME/vm/made" trixie tree </dev/null >/dev/null 3>&- 4>&- || :; }
@@ -500,53 +501,44 @@ asks() {
 	grep -q 'cannot write in small: No space left on device: what it sent is thrown away' errors
 }
 
-natively() {
-	local code=0
-	unchecked 'the real criu is given the tools of bin/'
-	"$ROOT/tests/vm/native" "$T" /pagepipe/tests/vm/restores "$1" 2>errors || code=$?
-	[ "$code" != 77 ] || skip "$(tail -n 1 errors)"
-	[ "$code" = 0 ] || cat errors
-	return "$code"
-}
-
 @test "pageserve: criu dumps to it, and restores what it has kept" {
-	natively sent_apart
+	restores sent_apart
 }
 
 @test "pageserve: (twin) a byte that it has kept wrong is found by the restored process" {
-	not natively fault_sent
+	not restores fault_sent
 	grep -q 'the restored victim says: error 1 ' errors
 }
 
 @test "pageserve: criu and it write into one directory" {
-	natively sent_together
+	restores sent_together
 }
 
 @test "pageserve: criu dumps to it on top of a round of ours" {
-	natively sent_round
+	restores sent_round
 }
 
 @test "pageserve: killed while criu sends, it leaves nothing that looks whole" {
-	natively sent_in_vain
+	restores sent_in_vain
 }
 
 @test "pageserve: killed while criu writes into one directory with it, that does not look whole either" {
-	natively sent_together_in_vain
+	restores sent_together_in_vain
 }
 
 @test "pageserve: without space while criu sends, it says so, and criu fails" {
-	natively sent_too_much
+	restores sent_too_much
 }
 
 @test "pageserve: criu lazy-pages restores from it" {
-	natively asked
+	restores asked
 }
 
 @test "pageserve: criu lazy-pages restores from it what criu has sent to it" {
-	natively asked_of_sent
+	restores asked_of_sent
 }
 
 @test "pageserve: (twin) a byte that it gives out wrong is found by the restored process" {
-	not natively fault_asked
+	not restores fault_asked
 	grep -q 'the restored victim says: error 1 ' errors
 }
